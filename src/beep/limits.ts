@@ -1,0 +1,60 @@
+// Every number that bounds something: first those that the RFCs fix, then those that we choose, each with its reason.
+
+/** Largest channel number, message number, payload size and window (RFC 3080 §2.2.1, RFC 3081 §3.1.3). */
+export const MAX_NUMBER = 2_147_483_647
+/** Largest sequence number; also the largest answer number accepted: the prose of §2.2.1.1 allows it, the ABNF does not (A01). */
+export const MAX_SEQNO = 4_294_967_295
+/** Longest legal header with its CRLF: an ANS with five numbers of ten digits. */
+export const MAX_HEADER = 62
+/** The window of every new channel, in each direction, without any SEQ (RFC 3081 §3.1.1). */
+export const INITIAL_WINDOW = 4096
+/** Longest initialization message in a `<profile>`, in octets of UTF-8 character data (RFC 3080 §2.3.1.2, A31). */
+export const MAX_INITIALIZATION = 4096
+
+/** Limits that we choose and that a user may change; each is an option of a session. */
+export interface Limits {
+  /** Largest window a channel may grow to, in octets, 4096..2147483647. 256 KiB measured best on loopback; 1 MiB was worse. */
+  readonly maxWindow: number
+  /** Octets that all channels of a session together may hold unread beyond the 4096 of each; growth stops there. */
+  readonly maxSessionWindow: number
+  /** Channels open at a time, channel 0 not counted. RFC 3080 §2.3 asks for at least 257 with it; ours cost little while idle. */
+  readonly maxChannels: number
+  /** MSGs of the peer on one channel, and ten times as many in the session, whose replies are still owed. Empty messages cost no window, so a count must bound them. */
+  readonly maxUnanswered: number
+  /** Answers of one reply that may be in progress together: each costs state though it may cost no window. */
+  readonly maxAnswers: number
+  /** Frames without payload that may follow one another in one message, `*` on each: they cost no window either. */
+  readonly maxEmptyFrames: number
+  /** Octets of entity headers of one message. */
+  readonly maxEntityHeaders: number
+  /** Octets of one channel-0 message: room for a greeting of thousands of profiles. */
+  readonly maxManagement: number
+  /** Largest payload of one frame, in octets; 0 adapts: 64 KiB with one ready channel, 4 KiB when several share the transport. */
+  readonly frameSize: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxWindow: 262_144,
+  maxSessionWindow: 16_777_216,
+  maxChannels: 100_000,
+  maxUnanswered: 4096,
+  maxAnswers: 1024,
+  maxEmptyFrames: 1024,
+  maxEntityHeaders: 16_384,
+  maxManagement: 262_144,
+  frameSize: 0,
+}
+
+/** Our own channel-0 requests that may be unanswered at a time: replies of both peers must always fit beside them, or both would wait for ever. */
+export const MAX_MANAGEMENT_ASKED = 16
+/** Channel-0 requests of the peer that we credit before their replies are cut; from there on a peer that asks and never reads stops itself. */
+export const MAX_MANAGEMENT_OWED = 256
+/** Numbers of closed channels remembered, so that a SEQ which crossed our `<ok/>` is ignored (A09). */
+export const MAX_CLOSED_REMEMBERED = 256
+/** Payload of one frame when one channel has the transport for itself, and when several share it. */
+export const FRAME_ALONE = 65_536
+export const FRAME_SHARED = 4096
+/** Octets queued for sending on one message before its writer is asked to wait. */
+export const HIGH_WATER = 65_536
+/** Largest message that `bytes()`, `text()` and `json()` gather, in octets. */
+export const MAX_MESSAGE = 16_777_216
