@@ -15,8 +15,14 @@ export const VIOLATIONS = {
   'rfc3080/2.2.1.1/nul-after-other': ['RFC 3080 §2.2.1.1', 'NUL follows a frame of the same reply that is not ANS'],
   'rfc3080/2.2.1.1/nul-unfinished': ['RFC 3080 §2.2.1.1', 'NUL comes while an answer is unfinished'],
   'rfc3080/2.2.1.1/nul-not-empty': ['RFC 3080 §2.2.1.1', 'NUL is not complete or not empty'],
-  'rfc3080/2.2.1.1/interleaved': ['RFC 3080 §2.2.1.1', 'a frame of another message comes inside an unfinished one of the same channel'],
-  'rfc3080/2.2.1.2/seqno': ['RFC 3080 §2.2.1.2', 'the sequence number is not the expected one: the peers have lost synchronization'],
+  'rfc3080/2.2.1.1/interleaved': [
+    'RFC 3080 §2.2.1.1',
+    'a frame of another message comes inside an unfinished one of the same channel',
+  ],
+  'rfc3080/2.2.1.2/seqno': [
+    'RFC 3080 §2.2.1.2',
+    'the sequence number is not the expected one: the peers have lost synchronization',
+  ],
   'rfc3080/2.2.1.3/trailer': ['RFC 3080 §2.2.1.3', 'the payload is not followed by END CR LF'],
   'rfc3080/2.2.2.1/poor-reply': ['RFC 3080 §2.2.2.1', 'the reply on channel 0 is poorly formed'],
   'rfc3080/2.3.1.1/greeting-first': ['RFC 3080 §2.3.1.1', 'the first frame is not the greeting'],
@@ -69,8 +75,12 @@ export class ReplyError extends Error {
 
   /** @throws RangeError when the code is not of the form that RFC 3080 §7.1 asks for */
   constructor(replyCode: number, text = '', options: { lang?: string | undefined; cause?: unknown } = {}) {
-    if (!isReplyCode(replyCode)) throw new RangeError(`A reply code has three digits, the first 1 to 5 (RFC 3080 §7.1); got ${replyCode}`)
-    super(text === '' ? `reply code ${replyCode}` : `${replyCode}: ${text}`, options.cause === undefined ? {} : { cause: options.cause })
+    if (!isReplyCode(replyCode))
+      throw new RangeError(`A reply code has three digits, the first 1 to 5 (RFC 3080 §7.1); got ${replyCode}`)
+    super(
+      text === '' ? `reply code ${replyCode}` : `${replyCode}: ${text}`,
+      options.cause === undefined ? {} : { cause: options.cause },
+    )
     this.replyCode = replyCode
     this.text = text
     this.lang = options.lang
@@ -95,7 +105,10 @@ export class ClosedError extends Error {
   readonly reason: CloseReason
 
   constructor(what: string, reason: CloseReason) {
-    super(`${what}: ${describeReason(reason)}`, reason.kind === 'terminated' && reason.error !== undefined ? { cause: reason.error } : {})
+    super(
+      `${what}: ${describeReason(reason)}`,
+      reason.kind === 'terminated' && reason.error !== undefined ? { cause: reason.error } : {},
+    )
     this.reason = reason
   }
 }
@@ -110,6 +123,9 @@ export function describeReason(reason: CloseReason): string {
     case 'refused':
       return `the peer is not available (${reason.error.message})`
     case 'terminated':
-      return reason.error?.message ?? (reason.by === 'us' ? 'we terminated the session' : 'the peer ended the connection without a release')
+      return (
+        reason.error?.message ??
+        (reason.by === 'us' ? 'we terminated the session' : 'the peer ended the connection without a release')
+      )
   }
 }

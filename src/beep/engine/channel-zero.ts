@@ -1,0 +1,393 @@
+// Channel management (RFC 3080 §2.3): the messages of channel 0 become events, and commands become messages of channel 0.
+// It neither parses frames nor cuts them.
+import { ProtocolError, ReplyError } from '../errors.js'
+import { MAX_MANAGEMENT_ASKED, MAX_MANAGEMENT_OWED, MAX_NUMBER } from '../limits.js'
+import { type Element, ElementError, formatElement, type ProfileElement, parseElement } from '../wire/elements.js'
+import { formatEntity, type Headers, isBeepXml } from '../wire/entity.js'
+import type { Keyword } from '../wire/frame.js'
+import type { Channel, CloseWords } from './channel.js'
+import type { Core } from './core.js'
+import type { Greeting } from './events.js'
+import type { Incoming } from './exchange.js'
+import { OutgoingMessage } from './outbox.js'
+import { join } from './receiver.js'
+import { nextState } from './states.js'
+
+const HEADERS = formatEntity({ contentType: 'application/beep+xml' })
+const utf8 = new TextEncoder()
+
+/** A request of the peer, in order; replies leave in that order (§2.6.1). */
+interface Request {
+  readonly msgno: number
+  /** Octets whose credit is withheld until the reply has been cut. */
+  readonly withheld: number
+  readonly start: Extract<Element, { name: 'start' }> | undefined
+  readonly close: number | undefined
+  reply: { readonly keyword: 'RPY' | 'ERR'; readonly element: Element; readonly afterwards: (() => void) | undefined } | undefined
+}
+
+/** A request of ours. */
+type Ask =
+  | { readonly kind: 'start'; readonly number: number; readonly uris: readonly string[] }
+  | { readonly kind: 'close'; readonly number: number }
+
+export class ChannelZero {
+  /** What the peer said it is; undefined until its greeting is in. */
+  greeting: Greeting | undefined
+  /** The server name that the first successful start of the peer asked for (§2.3.1.2). */
+  serverName: string | undefined
+  readonly #core: Core
+  #peerStarted = false
+  #requests: Request[] = []
+  readonly #asks = new Map<number, Ask>()
+  /** Requests of ours that wait until fewer are unanswered. */
+  #unasked: { readonly ask: Ask; readonly element: Element; readonly hush: boolean }[] = []
+  readonly #starting = new Set<number>()
+  #nextNumber: number
+  /** The message that is coming in, gathered. One at a time: channel 0 has no answers to interleave. */
+  #gathered: Uint8Array[] = []
+  #size = 0
+
+  constructor(core: Core) {
+    this.#core = core
+    this.#nextNumber = core.role === 'initiator' ? 1 : 2
+    core.zero.exchanges.greetings()
+  }
+
+  /** Says what we are, at once and without waiting for the peer (§2.3.1.1). */
+  greet(greeting: Partial<Greeting>): void {
+    const { profiles = [], features = [], localize = [] } = greeting
+    this.#reply(0, 'RPY', { name: 'greeting', features, localize, profiles })
+  }
+
+  /** Says instead that we are not available (§2.3.1.5). Both peers end the session. */
+  refuseSession(code: number, text: string): void {
+    this.#reply(0, 'ERR', this.#error(code, text, undefined), () => this.#core.finish())
+  }
+
+  /** Asks for a channel. @returns its number. With `hush`, the start carries a tuning message and nothing is sent after it. */
+  start(profiles: readonly ProfileElement[], serverName: string | undefined, hush: boolean): number {
+    if (this.#core.zero.state !== 'open' || this.#core.zero.closeWanted)
+      throw new TypeError('The session is being released: it starts no channel')
+    const number = this.#freeNumber()
+    this.#starting.add(number)
+    const ask: Ask = { kind: 'start', number, uris: profiles.map((profile) => profile.uri) }
+    const element: Element = { name: 'start', number, profiles, ...(serverName === undefined ? {} : { serverName }) }
+    this.#ask(ask, element, hush)
+    return number
+  }
+
+  /** Gives the peer the channel it asked for. With `hush`, the reply carries a tuning message and nothing is sent after it. */
+  accept(number: number, uri: string, content: Uint8Array | undefined, hush: boolean): void {
+    const request = this.#pendingStart(number)
+    if (!request.start!.profiles.some((profile) => profile.uri === uri))
+      throw new TypeError(`The peer did not propose ${uri} for channel ${number}`)
+    if (!this.#peerStarted) {
+      this.#peerStarted = true
+      this.serverName = request.start!.serverName
+    }
+    const channel = this.#core.open(number, uri, false)
+    const element: Element = { name: 'profile', uri, ...(content === undefined ? {} : { content }) }
+    this.#answer(request, 'RPY', element, () => {
+      this.#core.bear(channel)
+      if (hush) this.#silence()
+    })
+  }
+
+  decline(number: number, code: number, text: string, lang: string | undefined): void {
+    this.#answer(this.#pendingStart(number), 'ERR', this.#error(code, text, lang))
+  }
+
+  /** Closes a channel, or with number 0 releases the session, as soon as the rules allow it to be said (§2.3.1.3). */
+  close(channel: Channel, words: CloseWords): void {
+    if (channel.closeWanted !== undefined || channel.state === 'closing' || channel.state === 'crossing') return
+    channel.closeWanted = words
+    this.progress(channel)
+  }
+
+  /** The peer may close: it is told so once everything has been sent and answered. */
+  agree(channel: Channel): void {
+    channel.state = nextState(channel.state, 'agreed')
+    this.progress(channel)
+  }
+
+  refuse(channel: Channel, code: number, text: string, lang: string | undefined): void {
+    const request = this.#requests.find((each) => each.close === channel.number && each.reply === undefined)
+    if (request === undefined) throw new TypeError(`The peer did not ask to close channel ${channel.number}`)
+    channel.state = nextState(channel.state, 'refused')
+    this.#answer(request, 'ERR', this.#error(code, text, lang))
+    this.progress(channel)
+  }
+
+  /** Something ended on the channel: perhaps a close may be said or answered now. */
+  progress(channel: Channel): void {
+    const zero = channel === this.#core.zero
+    if (channel.closeWanted !== undefined && channel.state === 'open') {
+      if (
+        zero ? this.#core.load.unacknowledged === 0 && this.#asks.size === 0 && this.#unasked.length === 0 : channel.acknowledged
+      )
+        this.#sayClose(channel)
+    } else if (channel.state === 'settling' || channel.state === 'crossing' || channel.state === 'ending') {
+      if (zero ? this.#core.settled && this.#onlyReleaseAsked() : channel.settled) this.#settle(channel)
+    }
+  }
+
+  /** A message of channel 0 arrives, in pieces as they come. */
+  deliver(incoming: Incoming, headers: Headers, octets: Uint8Array, last: boolean): void {
+    this.#size += octets.length
+    if (this.#size > this.#core.limits.maxManagement) {
+      if (incoming.keyword !== 'MSG')
+        throw new ProtocolError('limits/management', `at most ${this.#core.limits.maxManagement} octets`)
+      this.#gathered = []
+    } else this.#gathered.push(last ? octets : octets.slice()) // a view kept past the turn would pin its chunk
+    if (!last) {
+      this.#core.credit(this.#core.zero, octets.length)
+      return
+    }
+    const body = join(this.#gathered)
+    const size = this.#size
+    this.#gathered = []
+    this.#size = 0
+    const withheld = incoming.keyword === 'MSG' && this.#requests.length >= MAX_MANAGEMENT_OWED ? octets.length : 0
+    this.#core.credit(this.#core.zero, octets.length - withheld)
+    if (incoming.keyword === 'MSG')
+      this.#request(incoming.msgno, size > this.#core.limits.maxManagement ? undefined : body, headers, withheld)
+    else if (this.greeting === undefined) this.#greeting(incoming.keyword, body, headers)
+    else this.#replied(incoming, body, headers)
+    this.progress(this.#core.zero)
+  }
+
+  // What the peer asks
+
+  #request(msgno: number, body: Uint8Array | undefined, headers: Headers, withheld: number): void {
+    const element = body === undefined ? tooLong() : readRequest(body, headers)
+    const start = element instanceof ElementError || element.name !== 'start' ? undefined : element
+    const close = element instanceof ElementError || element.name !== 'close' ? undefined : element
+    const request: Request = { msgno, withheld, start, close: close?.number, reply: undefined }
+    this.#requests.push(request)
+    if (element instanceof ElementError) this.#answer(request, 'ERR', this.#error(element.replyCode, element.message, undefined))
+    else if (start !== undefined) this.#startAsked(request, start)
+    else if (close !== undefined) this.#closeAsked(request, close)
+    else this.#answer(request, 'ERR', this.#error(501, `a MSG on channel 0 holds start or close, not ${element.name}`, undefined))
+  }
+
+  #startAsked(request: Request, start: Extract<Element, { name: 'start' }>): void {
+    const { role, limits, channels, zero } = this.#core
+    const odd = start.number % 2 === 1
+    const asked =
+      this.#requests.filter((each) => each !== request && each.start?.number === start.number && each.reply === undefined)
+        .length > 0
+    let no: Element | undefined
+    if (odd !== (role === 'listener'))
+      no = this.#error(501, `number attribute in <start> element must be ${odd ? 'even' : 'odd'}-valued`, undefined)
+    else if (asked || channels.has(start.number)) no = this.#error(550, `channel ${start.number} is in use`, undefined)
+    else if (zero.state !== 'open') no = this.#error(550, 'the session is being released', undefined)
+    else if (channels.size >= limits.maxChannels)
+      no = this.#error(550, `more than ${limits.maxChannels} channels are not available`, undefined)
+    if (no !== undefined) this.#answer(request, 'ERR', no)
+    else this.#core.emit({ type: 'start', channel: start.number, profiles: start.profiles, serverName: start.serverName })
+  }
+
+  #closeAsked(request: Request, close: Extract<Element, { name: 'close' }>): void {
+    const channel = close.number === 0 ? this.#core.zero : this.#core.channels.get(close.number)
+    if (channel === undefined || !channel.born) {
+      this.#answer(request, 'ERR', this.#error(553, `channel ${close.number} does not exist`, undefined))
+    } else if (channel.state === 'closing') {
+      channel.state = nextState(channel.state, 'closeReceived')
+      this.progress(channel)
+    } else if (channel.state === 'open') {
+      channel.state = nextState(channel.state, 'closeReceived')
+      this.#core.emit({ type: 'close', channel: close.number, code: close.code, text: close.text })
+    } else this.#answer(request, 'ERR', this.#error(550, `the close of channel ${close.number} is under way`, undefined))
+  }
+
+  #pendingStart(number: number): Request {
+    const request = this.#requests.find((each) => each.start?.number === number && each.reply === undefined)
+    if (request === undefined) throw new TypeError(`The peer did not ask for channel ${number}`)
+    return request
+  }
+
+  #answer(request: Request, keyword: 'RPY' | 'ERR', element: Element, afterwards?: () => void): void {
+    request.reply = { keyword, element, afterwards }
+    // Replies leave in the order of the requests (§2.6.1): one that is ready may have to wait for an older one.
+    for (let first = this.#requests[0]; first?.reply !== undefined; first = this.#requests[0]) {
+      this.#requests.shift()
+      const { reply, withheld, msgno } = first
+      this.#reply(msgno, reply.keyword, reply.element, () => {
+        this.#core.credit(this.#core.zero, withheld)
+        reply.afterwards?.()
+      })
+    }
+  }
+
+  /** Everything on the channel has been sent and answered: `<ok/>` (§2.3.1.4). */
+  #settle(channel: Channel): void {
+    const request = this.#requests.find((each) => each.close === channel.number && each.reply === undefined)
+    channel.state = nextState(channel.state, 'settled')
+    if (channel === this.#core.zero) {
+      if (request === undefined) this.#released('peer')
+      else this.#answer(request, 'RPY', { name: 'ok' }, () => this.#released('peer'))
+      return
+    }
+    this.#core.forget(channel)
+    this.#core.emit({ type: 'closed', channel: channel.number, by: 'peer' })
+    if (request !== undefined) this.#answer(request, 'RPY', { name: 'ok' })
+  }
+
+  #onlyReleaseAsked(): boolean {
+    if (this.#unasked.length > 0) return false
+    for (const ask of this.#asks.values()) if (ask.kind !== 'close' || ask.number !== 0) return false
+    return true
+  }
+
+  // What we ask
+
+  #sayClose(channel: Channel): void {
+    const words = channel.closeWanted!
+    channel.closeWanted = undefined
+    channel.state = nextState(channel.state, 'closeSent')
+    const element: Element = { name: 'close', number: channel.number, ...this.#words(words.code, words.text, words.lang) }
+    this.#ask({ kind: 'close', number: channel.number }, element, false)
+  }
+
+  /** Few requests at a time, so that replies always find room in the peer's window beside them. */
+  #ask(ask: Ask, element: Element, hush: boolean): void {
+    if (this.#asks.size >= MAX_MANAGEMENT_ASKED) {
+      this.#unasked.push({ ask, element, hush })
+      return
+    }
+    const msgno = this.#core.zero.exchanges.allot()
+    this.#asks.set(msgno, ask)
+    this.#send('MSG', msgno, element, hush ? () => this.#silence() : undefined)
+  }
+
+  #greeting(keyword: Keyword, body: Uint8Array, headers: Headers): void {
+    const element = readReply(body, headers)
+    if (keyword === 'RPY' && element.name === 'greeting') {
+      this.greeting = { profiles: element.profiles, features: element.features, localize: element.localize }
+      this.#core.emit({ type: 'greeting', greeting: this.greeting })
+    } else if (keyword === 'ERR' && element.name === 'error') {
+      this.#core.emit({ type: 'refused', error: replyError(element) })
+      this.#core.finish()
+    } else throw poor(`${element.name} in ${keyword} where a greeting was expected`)
+  }
+
+  #replied(incoming: Incoming, body: Uint8Array, headers: Headers): void {
+    const ask = this.#asks.get(incoming.msgno)!
+    this.#asks.delete(incoming.msgno)
+    const element = readReply(body, headers)
+    const ok = incoming.keyword === 'RPY'
+    if (!ok && element.name !== 'error') throw poor(`${element.name} in ERR`)
+    if (ask.kind === 'start') this.#startReplied(ask.number, ask.uris, element, ok)
+    else if (ok && element.name !== 'ok') throw poor(`${element.name} in reply to close`)
+    else this.#closeReplied(ask.number, element)
+    const next = this.#unasked.shift()
+    if (next !== undefined) this.#ask(next.ask, next.element, next.hush)
+  }
+
+  #startReplied(number: number, uris: readonly string[], element: Element, ok: boolean): void {
+    this.#starting.delete(number)
+    if (element.name === 'error' && !ok) {
+      this.#core.emit({ type: 'declined', channel: number, error: replyError(element) })
+      return
+    }
+    if (element.name !== 'profile') throw poor(`${element.name} in reply to start`)
+    if (!uris.includes(element.uri)) throw poor('a profile that was not proposed')
+    // The channel exists before the octets behind this reply are looked at (T33).
+    this.#core.open(number, element.uri, true)
+    this.#core.emit({ type: 'started', channel: number, uri: element.uri, content: element.content })
+  }
+
+  #closeReplied(number: number, element: Element): void {
+    const channel = number === 0 ? this.#core.zero : this.#core.channels.get(number)
+    // Crossing closes: the channel may have ended with our own <ok/>.
+    if (channel === undefined || channel.state === 'closed') return
+    if (element.name === 'error') {
+      channel.state = nextState(channel.state, 'closeRefused')
+      this.#core.emit({ type: 'closeRefused', channel: number, error: replyError(element) })
+      return
+    }
+    channel.state = nextState(channel.state, 'closeAccepted')
+    if (channel.state !== 'closed') this.progress(channel)
+    else if (number === 0) this.#released('us')
+    else {
+      this.#core.forget(channel)
+      this.#core.emit({ type: 'closed', channel: number, by: 'us' })
+    }
+  }
+
+  #released(by: 'us' | 'peer'): void {
+    this.#core.emit({ type: 'closed', channel: 0, by })
+    this.#core.finish()
+  }
+
+  // Octets out
+
+  #freeNumber(): number {
+    const { channels } = this.#core
+    for (let tries = 0; tries <= channels.size + this.#starting.size; tries++) {
+      const number = this.#nextNumber
+      this.#nextNumber = number + 2 > MAX_NUMBER ? 2 - (number % 2) : number + 2
+      if (!channels.has(number) && !this.#starting.has(number)) return number
+    }
+    throw new RangeError('Every channel number of this role is in use')
+  }
+
+  #reply(msgno: number, keyword: 'RPY' | 'ERR', element: Element, afterwards?: () => void): void {
+    this.#send(keyword, msgno, element, afterwards)
+  }
+
+  #send(keyword: Keyword, msgno: number, element: Element, afterwards: (() => void) | undefined): void {
+    const owed = keyword === 'MSG' ? undefined : this.#core.zero.exchanges.owed.get(msgno)
+    if (owed !== undefined) owed.answered = true
+    const message = new OutgoingMessage(keyword, this.#core.zero, msgno, 0, owed)
+    message.afterwards = afterwards
+    message.write(HEADERS)
+    message.write(utf8.encode(formatElement(element)))
+    message.ended = true
+    this.#core.queue(message)
+  }
+
+  /** §3.1.3.1: from here on nothing is sent, not even a SEQ (A36). */
+  #silence(): void {
+    this.#core.scheduler.silent = true
+  }
+
+  #error(code: number, text: string, lang: string | undefined): Element {
+    return { name: 'error', ...this.#words(code, text, lang) }
+  }
+
+  /** A text in the peer's first language needs no `xml:lang`; ours are English unless the application says otherwise (§2.3.1.3). */
+  #words(code: number, text: string, lang = 'en'): { code: number; text: string; lang?: string } {
+    return text === '' || lang === this.greeting?.localize[0] ? { code, text } : { code, text, lang }
+  }
+}
+
+function readRequest(body: Uint8Array, headers: Headers): Element | ElementError {
+  if (!isBeepXml(headers)) return new ElementError(500, 'a MSG on channel 0 is application/beep+xml in UTF-8')
+  try {
+    return parseElement(body)
+  } catch (error) {
+    if (error instanceof ElementError) return error
+    throw error
+  }
+}
+
+/** RFC 3080 §2.2.2.1: a poorly-formed reply on channel 0 ends the session. */
+function readReply(body: Uint8Array, headers: Headers): Element {
+  const element = readRequest(body, headers)
+  if (element instanceof ElementError) throw poor(element.message)
+  return element
+}
+
+function poor(detail: string): ProtocolError {
+  return new ProtocolError('rfc3080/2.2.2.1/poor-reply', detail)
+}
+
+function tooLong(): ElementError {
+  return new ElementError(500, 'the message is too long')
+}
+
+function replyError(element: Extract<Element, { name: 'error' }>): ReplyError {
+  return new ReplyError(element.code, element.text, { lang: element.lang })
+}

@@ -1,0 +1,161 @@
+// What the parts of the engine share: the channels, their counts and credit, the queue of events, and the end of the session.
+import type { ProtocolError } from '../errors.js'
+import { type Limits, MAX_CLOSED_REMEMBERED } from '../limits.js'
+import { Channel } from './channel.js'
+import type { Event } from './events.js'
+import { type Load, noLoad } from './exchange.js'
+import type { OutgoingMessage } from './outbox.js'
+import { Scheduler } from './scheduler.js'
+import type { Budget } from './window.js'
+
+/** Who opened the session and who awaited it (RFC 3080 §2.1). */
+export type Role = 'initiator' | 'listener'
+
+export class Core {
+  readonly role: Role
+  readonly limits: Limits
+  /** Channel 0, which stands outside of `channels`. */
+  readonly zero: Channel
+  readonly channels = new Map<number, Channel>()
+  readonly scheduler: Scheduler
+  /** How the session ended; undefined while it lives. */
+  over: 'released' | 'terminated' | undefined
+  /** Told when something ended on a channel: perhaps a close may be said or answered now. */
+  onProgress: (channel: Channel) => void = () => {}
+  readonly #load: Load = noLoad()
+  readonly #budget: Budget
+  readonly #closed: number[] = []
+  #events: Event[] = []
+  #head = 0
+
+  constructor(role: Role, limits: Limits) {
+    this.role = role
+    this.limits = limits
+    this.#budget = { left: limits.maxSessionWindow }
+    this.zero = new Channel(0, '', true, noLoad(), limits)
+    this.scheduler = new Scheduler(
+      this.zero,
+      limits.frameSize,
+      (message) => this.#drain(message),
+      (message) => this.#sent(message),
+    )
+  }
+
+  // Events
+
+  emit(event: Event): void {
+    this.#events.push(event)
+  }
+
+  takeEvent(): Event | undefined {
+    const event = this.#events[this.#head]
+    if (event === undefined) return undefined
+    this.#head++
+    if (this.#head === this.#events.length) {
+      this.#events = []
+      this.#head = 0
+    }
+    return event
+  }
+
+  get hasEvent(): boolean {
+    return this.#head < this.#events.length
+  }
+
+  // Channels
+
+  /** @throws RangeError when there is no such channel */
+  existing(number: number): Channel {
+    const channel = number === 0 ? this.zero : this.channels.get(number)
+    if (channel === undefined) throw new RangeError(`There is no channel ${number}`)
+    return channel
+  }
+
+  open(number: number, profile: string, born: boolean): Channel {
+    const channel = new Channel(number, profile, born, this.#load, this.limits)
+    this.channels.set(number, channel)
+    return channel
+  }
+
+  /** The reply that creates the channel has left: what waits on it may follow. */
+  bear(channel: Channel): void {
+    channel.born = true
+    this.scheduler.touch(channel)
+  }
+
+  forget(channel: Channel): void {
+    this.channels.delete(channel.number)
+    channel.receiving.release(this.#budget)
+    this.#closed.push(channel.number)
+    if (this.#closed.length > MAX_CLOSED_REMEMBERED) this.#closed.shift()
+  }
+
+  /** Whether the channel was closed a moment ago: a SEQ for it may have crossed our `<ok/>` (A09). */
+  closedLately(number: number): boolean {
+    return this.#closed.includes(number)
+  }
+
+  // Counts and credit
+
+  /** Exchanges of data channels under way and messages queued there. */
+  get load(): Readonly<Load> {
+    return this.#load
+  }
+
+  /** Nothing is outstanding or queued on any data channel. */
+  get settled(): boolean {
+    const { asked, owed, queued } = this.#load
+    return asked + owed + queued === 0
+  }
+
+  queue(message: OutgoingMessage): void {
+    message.channel.push(message)
+    this.scheduler.touch(message.channel)
+  }
+
+  /** Octets of the channel have been taken: perhaps a SEQ is due. */
+  credit(channel: Channel, octets: number): void {
+    const owed = channel.prepaid === 0 ? octets : channel.payFrom(octets)
+    if (owed > 0 && channel.receiving.consume(owed, this.limits.maxWindow, this.#budget)) this.scheduler.credit(channel)
+  }
+
+  #drain(message: OutgoingMessage): void {
+    if (!message.waiting || (message.full && !message.sent)) return
+    message.waiting = false
+    this.emit({ type: 'drain', message })
+  }
+
+  #sent(message: OutgoingMessage): void {
+    const { channel } = message
+    if (message.keyword === 'MSG') channel.exchanges.asking(message.msgno)
+    else if (message.owed?.answered && message.keyword !== 'ANS') channel.exchanges.replied(message.owed)
+    this.#drain(message)
+    message.afterwards?.()
+    this.progress(channel)
+  }
+
+  /** Something ended on the channel, or its state changed. */
+  progress(channel: Channel): void {
+    this.onProgress(channel)
+    if (channel !== this.zero) this.onProgress(this.zero)
+  }
+
+  /** The writer of a message that was cut short need not wait. */
+  wake(message: OutgoingMessage): void {
+    this.#drain(message)
+  }
+
+  // The end
+
+  /** The session ends by agreement, or because it never began; what is queued does not leave any more. */
+  finish(): void {
+    this.over = 'released'
+    this.scheduler.silent = true
+  }
+
+  terminate(by: 'us' | 'peer', error: ProtocolError | undefined): void {
+    this.over = 'terminated'
+    this.scheduler.silent = true
+    this.emit({ type: 'terminated', by, error })
+  }
+}

@@ -1,0 +1,278 @@
+// The protocol without the network: octets in, events out; commands in, octets out. No socket, clock, promise, logger or callback.
+import { ProtocolError } from '../errors.js'
+import { DEFAULT_LIMITS, type Limits } from '../limits.js'
+import { isReplyCode } from '../reply-code.js'
+import type { ProfileElement } from '../wire/elements.js'
+import type { Keyword } from '../wire/frame.js'
+import type { Channel } from './channel.js'
+import { ChannelZero } from './channel-zero.js'
+import { Core, type Role } from './core.js'
+import type { Event, Greeting } from './events.js'
+import type { Owed } from './exchange.js'
+import { OutgoingMessage } from './outbox.js'
+import { Receiver } from './receiver.js'
+
+/** Where the session is in its life. */
+export type EngineState = 'greeting' | 'open' | 'releasing' | 'released' | 'terminated'
+
+/** What `start` asks for besides the profiles. */
+export interface StartWords {
+  /** The name of the server that is meant (RFC 3080 §2.3.1.2). */
+  readonly serverName?: string | undefined
+  /** The initialization message is a tuning message: nothing is sent after it until `resume()` (§3.1.3.1). */
+  readonly hush?: boolean
+}
+
+/**
+ * One BEEP session. Feed it with `receive()`, take what happened with `nextEvent()` and what to send with `transmit()`.
+ * Nothing that a peer says makes it throw; a command at the wrong time is a mistake of the caller: TypeError or RangeError.
+ */
+export class Engine {
+  readonly #core: Core
+  readonly #management: ChannelZero
+  readonly #receiver: Receiver
+
+  /** @param limits see `Limits`; defaults for what is left out */
+  constructor(role: Role, limits: Partial<Limits> = {}) {
+    this.#core = new Core(role, { ...DEFAULT_LIMITS, ...limits })
+    this.#management = new ChannelZero(this.#core)
+    this.#receiver = new Receiver(this.#core, this.#management)
+    this.#core.onProgress = (channel) => this.#management.progress(channel)
+  }
+
+  get role(): Role {
+    return this.#core.role
+  }
+
+  get state(): EngineState {
+    if (this.#core.over !== undefined) return this.#core.over
+    if (this.greeting === undefined) return 'greeting'
+    return this.#core.zero.state === 'open' ? 'open' : 'releasing'
+  }
+
+  /** What the peer said it is, once its greeting is in. */
+  get greeting(): Greeting | undefined {
+    return this.#management.greeting
+  }
+
+  /** The server name that the first successful start of the peer asked for (RFC 3080 §2.3.1.2). */
+  get serverName(): string | undefined {
+    return this.#management.serverName
+  }
+
+  /**
+   * Nothing is outstanding in either direction on any data channel, nothing waits to be sent, and no question of ours on channel 0
+   * is open. A question of the peer there may be: a tuning message that came in one is answered when the rest is quiet (§3.1.3.1).
+   */
+  get quiet(): boolean {
+    const { settled, zero } = this.#core
+    return settled && zero.exchanges.asked.size === 0 && zero.outbox.length === 0
+  }
+
+  // From and to the network
+
+  /** Appends octets. They are read in place: they must not be written to afterwards. */
+  receive(octets: Uint8Array): void {
+    if (this.#core.over === undefined) this.#receiver.receive(octets)
+  }
+
+  /** The transport ended. Without a release that is an abnormal end (RFC 3081 §2). */
+  receiveEnd(): void {
+    if (this.#core.over === undefined) this.#core.terminate('peer', undefined)
+  }
+
+  /** Whether octets were received that belong to no frame read so far. */
+  get unread(): boolean {
+    return !this.#receiver.betweenFrames
+  }
+
+  /** The next event, or undefined when more octets are needed. Parses no further than that. */
+  nextEvent(): Event | undefined {
+    try {
+      return this.#core.takeEvent() ?? this.#receiver.next()
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.fail(error)
+      return this.#core.takeEvent()
+    }
+  }
+
+  /** Whether `transmit` would give octets. */
+  get pending(): boolean {
+    return this.#core.scheduler.pending
+  }
+
+  /**
+   * The next octets to write, in order: about `budget` of them, never ending inside a frame. Empty when there is nothing to say,
+   * no window to say it in, or when silence is due.
+   */
+  transmit(budget = 65_536): Uint8Array[] {
+    return this.#core.scheduler.transmit(budget)
+  }
+
+  // Channel management
+
+  /** Says what we are. Both peers do so at once (RFC 3080 §2.3.1.1). */
+  greet(greeting: Partial<Greeting>): void {
+    this.#management.greet(greeting)
+  }
+
+  /** Says that we are not available, instead of a greeting (§2.3.1.5); the session is over once that has been sent. */
+  refuseSession(code: number, text = ''): void {
+    checkCode(code)
+    this.#management.refuseSession(code, text)
+  }
+
+  /** Asks for a channel with one of `profiles`. @returns its number */
+  start(profiles: readonly ProfileElement[], words: StartWords = {}): number {
+    if (this.greeting === undefined) throw new TypeError('A channel can be started once the greeting of the peer is in')
+    if (profiles.length === 0) throw new RangeError('A start proposes at least one profile (RFC 3080 §2.3.1.2)')
+    return this.#management.start(profiles, words.serverName, words.hush ?? false)
+  }
+
+  /** Gives the peer the channel that a `start` event asked for. With `hush`, `content` is a tuning message and nothing follows it. */
+  accept(channel: number, uri: string, content?: Uint8Array, hush = false): void {
+    this.#management.accept(channel, uri, content, hush)
+  }
+
+  decline(channel: number, code: number, text = '', lang?: string): void {
+    checkCode(code)
+    this.#management.decline(channel, code, text, lang)
+  }
+
+  /** Closes a channel, or with 0 releases the session, once every MSG of ours has been acknowledged (§2.3.1.3). No MSG can be sent meanwhile. */
+  close(channel: number, code = 200, text = '', lang?: string): void {
+    checkCode(code)
+    this.#management.close(this.#core.existing(channel), { code, text, lang })
+  }
+
+  /** Grants what a `close` event asked for; `closed` follows once everything has been sent and answered. */
+  agree(channel: number): void {
+    this.#management.agree(this.#core.existing(channel))
+  }
+
+  refuse(channel: number, code: number, text = '', lang?: string): void {
+    checkCode(code)
+    this.#management.refuse(this.#core.existing(channel), code, text, lang)
+  }
+
+  // Messages
+
+  /** Whether a MSG may be sent on the channel now: it is open, and nobody is closing it or the session. */
+  maySend(number: number): boolean {
+    const channel = this.#core.channels.get(number)
+    return channel !== undefined && this.#core.over === undefined && speaks(channel) && speaks(this.#core.zero)
+  }
+
+  /**
+   * Queues a message: a MSG, or a reply to the oldest MSG of the peer that has not been answered whole (§2.6.1).
+   * @param msgno the number of the MSG that a reply is for; for a MSG the engine chooses it
+   * @param payload entity headers and body. When given, the message is complete; without, it is written with `write` and `end`
+   * @throws RangeError or TypeError when the message may not be sent
+   */
+  send(number: number, keyword: Keyword, msgno = 0, ansno = 0, payload?: readonly Uint8Array[]): OutgoingMessage {
+    const channel = this.#core.existing(number)
+    if (channel === this.#core.zero) throw new RangeError('Channel 0 carries channel management only (RFC 3080 §2.3)')
+    const message = keyword === 'MSG' ? this.#request(channel) : reply(channel, keyword, msgno, ansno)
+    if (payload !== undefined) {
+      for (const piece of payload) message.write(piece)
+      message.ended = true
+    }
+    this.#core.queue(message)
+    return message
+  }
+
+  /** The message that was sent last is a tuning message: once it has left, nothing is sent until `resume()` (§3.1.3.1). */
+  hushAfter(message: OutgoingMessage): void {
+    message.afterwards = () => {
+      this.#core.scheduler.silent = true
+    }
+  }
+
+  /** @returns false when the writer should wait for the `drain` event of the message */
+  write(message: OutgoingMessage, octets: Uint8Array): boolean {
+    if (message.ended) return true
+    message.write(octets)
+    this.#core.scheduler.touch(message.channel)
+    message.waiting = message.full
+    return !message.full
+  }
+
+  /** The message is complete. With `notify`, a `drain` event tells when it has been sent whole. */
+  end(message: OutgoingMessage, notify = false): void {
+    message.ended = true
+    if (notify) message.waiting = true
+    this.#core.scheduler.touch(message.channel)
+  }
+
+  /**
+   * Takes back a message of which nothing has left; a reply may then be given in another style.
+   * @returns false when it is too late: no frame of the protocol says "never mind"
+   */
+  withdraw(message: OutgoingMessage): boolean {
+    if (!message.channel.withdraw(message)) return false
+    const { owed, keyword } = message
+    if (owed !== undefined && keyword !== 'ANS') {
+      owed.style = undefined
+      owed.answered = false
+      owed.ignored = false
+    }
+    this.#core.scheduler.touch(message.channel)
+    this.#core.progress(message.channel)
+    return true
+  }
+
+  /** The application has taken `octets` of the bodies that came on the channel: credit for the peer (RFC 3081 §3.1.3). */
+  consume(number: number, octets: number): void {
+    const channel = this.#core.channels.get(number)
+    if (channel !== undefined) this.#core.credit(channel, octets)
+  }
+
+  // The end
+
+  /** A tuning message was answered with an error: what was held back may leave (§3.1.3.2). */
+  resume(): void {
+    if (this.#core.over === undefined) this.#core.scheduler.silent = false
+  }
+
+  /** Ends the session now; nothing more is sent or parsed. */
+  terminate(): void {
+    if (this.#core.over === undefined) this.#core.terminate('us', undefined)
+  }
+
+  /** Ends the session because of a rule that the peer broke. */
+  fail(error: ProtocolError): void {
+    if (this.#core.over === undefined) this.#core.terminate('us', error)
+  }
+
+  #request(channel: Channel): OutgoingMessage {
+    if (!this.maySend(channel.number))
+      throw new TypeError(`Channel ${channel.number} is being closed: it takes no MSG (RFC 3080 §2.3.1.3)`)
+    return new OutgoingMessage('MSG', channel, channel.exchanges.allot(), 0, undefined)
+  }
+}
+
+function speaks(channel: Channel): boolean {
+  return channel.closeWanted === undefined && (channel.state === 'open' || channel.state === 'asked')
+}
+
+/** A reply to `msgno`, in order and in one of the three styles (§2.1.1): they never mix. */
+function reply(channel: Channel, keyword: Exclude<Keyword, 'MSG'>, msgno: number, ansno: number): OutgoingMessage {
+  const owed: Owed | undefined = channel.exchanges.due
+  if (owed === undefined || owed.incoming.msgno !== msgno) {
+    throw new RangeError(
+      `The next reply on channel ${channel.number} is for MSG ${owed?.incoming.msgno ?? 'none'}, not ${msgno} (RFC 3080 §2.6.1)`,
+    )
+  }
+  if (owed.style !== undefined && (owed.style !== 'ANS' || (keyword !== 'ANS' && keyword !== 'NUL'))) {
+    throw new TypeError(`${keyword} cannot follow ${owed.style} in one reply (RFC 3080 §2.1.1)`)
+  }
+  owed.style = keyword
+  owed.answered = keyword !== 'ANS'
+  owed.ignored = keyword === 'ERR' && !owed.complete
+  return new OutgoingMessage(keyword, channel, msgno, ansno, owed)
+}
+
+function checkCode(code: number): void {
+  if (!isReplyCode(code)) throw new RangeError(`A reply code has three digits, the first 1 to 5 (RFC 3080 §7.1); got ${code}`)
+}

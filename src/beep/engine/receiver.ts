@@ -1,0 +1,192 @@
+// Frames to events: what may be refused is refused at the header, before one octet of payload is held.
+import { ProtocolError } from '../errors.js'
+import { EntityReader, type Headers, NO_HEADERS, splitEntity } from '../wire/entity.js'
+import { type DataHeader, formatHeader, type Keyword, type SeqFrame } from '../wire/frame.js'
+import { FrameReader } from '../wire/frame-reader.js'
+import type { Channel } from './channel.js'
+import type { ChannelZero } from './channel-zero.js'
+import type { Core } from './core.js'
+import type { Event } from './events.js'
+import type { Incoming } from './exchange.js'
+
+const NOTHING = new Uint8Array(0)
+const GREETS: ReadonlySet<Keyword> = new Set(['RPY', 'ERR'])
+
+export class Receiver {
+  readonly #core: Core
+  readonly #management: ChannelZero
+  readonly #reader = new FrameReader()
+  // The frame that is coming in.
+  #channel: Channel | undefined
+  #incoming: Incoming | undefined
+  #more = false
+
+  constructor(core: Core, management: ChannelZero) {
+    this.#core = core
+    this.#management = management
+  }
+
+  receive(octets: Uint8Array): void {
+    this.#reader.receive(octets)
+  }
+
+  /** Whether every octet received has been accounted for by whole frames. */
+  get betweenFrames(): boolean {
+    return this.#reader.betweenFrames
+  }
+
+  /**
+   * Parses until something has happened; no further than that.
+   * @throws ProtocolError when the peer breaks a rule
+   */
+  next(): Event | undefined {
+    const core = this.#core
+    while (core.over === undefined && !core.hasEvent) {
+      const part = this.#reader.next()
+      let event: Event | undefined
+      if (part === 'header') this.#header(this.#reader.header!)
+      else if (part === 'payload') event = this.#payload(this.#reader.payload)
+      else if (part === 'end') event = this.#deliver(NOTHING, !this.#more)
+      else if (part === 'seq') this.#seq(this.#reader.seq!)
+      else return undefined
+      if (event !== undefined) {
+        if (!core.hasEvent) return event
+        core.emit(event)
+      }
+    }
+    return core.takeEvent()
+  }
+
+  #header(header: DataHeader): void {
+    const core = this.#core
+    const channel = header.channel === 0 ? core.zero : core.channels.get(header.channel)
+    if (this.#management.greeting === undefined && (channel !== core.zero || header.msgno !== 0 || !GREETS.has(header.keyword))) {
+      throw new ProtocolError('rfc3080/2.3.1.1/greeting-first', formatHeader(header))
+    }
+    if (channel === undefined || !channel.born) throw new ProtocolError('rfc3080/2.2.1.1/channel-unknown', formatHeader(header))
+    const { expected, room } = channel.receiving
+    if (header.seqno !== expected)
+      throw new ProtocolError('rfc3080/2.2.1.2/seqno', `expected ${expected}, got ${formatHeader(header)}`)
+    if (header.size > room)
+      throw new ProtocolError('rfc3081/3.1.2/window', `${room} octets are left, got ${formatHeader(header)}`)
+    if (channel === core.zero && (header.keyword === 'ANS' || header.keyword === 'NUL')) {
+      throw new ProtocolError('rfc3080/6.1/one-to-many', formatHeader(header))
+    }
+    this.#channel = channel
+    this.#more = header.more
+    this.#incoming = channel.exchanges.arrive(header)
+    if (header.keyword === 'ERR') this.#refusedEarly(channel, header.msgno)
+  }
+
+  /** ERR came before the last frame of our MSG left: one empty frame ends it (§2.6.3). */
+  #refusedEarly(channel: Channel, msgno: number): void {
+    const outgoing = channel.exchanges.asked.get(msgno)?.outgoing
+    if (outgoing === undefined || outgoing.sent) return
+    outgoing.truncate()
+    this.#core.wake(outgoing)
+    this.#core.scheduler.touch(channel)
+  }
+
+  #seq(seq: SeqFrame): void {
+    const core = this.#core
+    const channel = seq.channel === 0 ? core.zero : core.channels.get(seq.channel)
+    const seen = `SEQ ${seq.channel} ${seq.ackno} ${seq.window}`
+    if (channel === undefined || !channel.born) {
+      if (core.closedLately(seq.channel)) return
+      throw new ProtocolError('rfc3081/3.1.3/channel-unknown', seen)
+    }
+    if (!channel.sending.update(seq.ackno, seq.window)) {
+      throw new ProtocolError('rfc3081/3.1.3/ackno', `${channel.sending.next} was the next to be sent, got ${seen}`)
+    }
+    core.scheduler.touch(channel)
+  }
+
+  #payload(piece: Uint8Array): Event | undefined {
+    this.#channel!.receiving.arrive(piece.length)
+    // Mostly the rest of the frame is there too: then its last piece and its end are one event.
+    const ended = this.#reader.takeEnd()
+    return this.#deliver(piece, ended && !this.#more)
+  }
+
+  /** Octets of the frame that is coming in; with `last`, its message is complete and the trailer has been checked. */
+  #deliver(octets: Uint8Array, last: boolean): Event | undefined {
+    const channel = this.#channel!
+    const incoming = this.#incoming!
+    if (incoming.keyword === 'MSG' && channel.exchanges.owed.get(incoming.msgno)!.ignored) {
+      // Seqno and window go on, and so must the credit (§2.6.3).
+      this.#core.credit(channel, octets.length)
+      if (last) this.#complete(channel, incoming)
+      return undefined
+    }
+    if (!incoming.headed) return this.#entity(channel, incoming, octets, last)
+    if (octets.length === 0 && !last) return undefined
+    if (last) this.#complete(channel, incoming)
+    if (channel === this.#core.zero) {
+      this.#management.deliver(incoming, NO_HEADERS, octets, last)
+      return undefined
+    }
+    const { keyword, msgno, ansno } = incoming
+    return { type: 'data', channel: channel.number, keyword, msgno, ansno, octets, last }
+  }
+
+  /** Entity headers belong to the message, not to a frame: they may be cut anywhere (§2.2). */
+  #entity(channel: Channel, incoming: Incoming, octets: Uint8Array, last: boolean): Event | undefined {
+    if (incoming.entity === undefined) {
+      const whole = incoming.keyword === 'NUL' ? { headers: NO_HEADERS, body: octets } : splitEntity(octets)
+      if (whole !== undefined) {
+        return this.#message(channel, incoming, whole.headers, octets.length - whole.body.length, whole.body, last)
+      }
+      incoming.entity = new EntityReader(this.#core.limits.maxEntityHeaders)
+    }
+    const reader = incoming.entity
+    const pieces = reader.push(octets) ?? (last ? reader.finish() : undefined)
+    if (pieces === undefined) {
+      // What the reader holds is a copy with a limit of its own: credited now, or headers larger than the window would never end.
+      this.#core.credit(channel, octets.length)
+      return undefined
+    }
+    incoming.entity = undefined
+    const body = join(pieces)
+    if (body.length > octets.length) channel.prepaid += body.length - octets.length
+    else this.#core.credit(channel, octets.length - body.length)
+    return this.#message(channel, incoming, reader.headers, 0, body, last)
+  }
+
+  #message(
+    channel: Channel,
+    incoming: Incoming,
+    headers: Headers,
+    overhead: number,
+    octets: Uint8Array,
+    last: boolean,
+  ): Event | undefined {
+    incoming.headed = true
+    if (last) this.#complete(channel, incoming)
+    if (channel === this.#core.zero) {
+      this.#core.credit(channel, overhead)
+      this.#management.deliver(incoming, headers, octets, last)
+      return undefined
+    }
+    const { keyword, msgno, ansno } = incoming
+    return { type: 'message', channel: channel.number, keyword, msgno, ansno, headers, overhead, octets, last }
+  }
+
+  #complete(channel: Channel, incoming: Incoming): void {
+    channel.exchanges.complete(incoming)
+    // A reply that waited for the end of its request may leave now.
+    if (incoming.keyword === 'MSG') this.#core.scheduler.touch(channel)
+    this.#core.progress(channel)
+  }
+}
+
+/** The pieces as one; without a copy when there is one. */
+export function join(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length <= 1) return pieces[0] ?? NOTHING
+  const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    joined.set(piece, at)
+    at += piece.length
+  }
+  return joined
+}

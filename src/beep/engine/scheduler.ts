@@ -1,0 +1,107 @@
+// Who may speak next (RFC 3081 §3.1.4): every SEQ first, then channel 0, then one frame of each channel that is ready, round and round.
+import { FRAME_ALONE, FRAME_SHARED } from '../limits.js'
+import { FrameWriter } from '../wire/frame-writer.js'
+import type { Channel } from './channel.js'
+import { cut, nextSize, type OutgoingMessage } from './outbox.js'
+
+export class Scheduler {
+  /** Nothing leaves any more, not even a SEQ: a tuning message asks for silence (RFC 3080 §3.1.3.1), or the session is over. */
+  silent = false
+  readonly #writer = new FrameWriter()
+  readonly #zero: Channel
+  readonly #frameSize: number
+  readonly #onSent: (message: OutgoingMessage) => void
+  readonly #onCut: (message: OutgoingMessage) => void
+  /** Channels with something to send, first come first; channel 0 is not among them. */
+  #ready: Channel[] = []
+  #head = 0
+  #creditDue: Channel[] = []
+
+  /**
+   * @param frameSize largest payload of a frame, or 0 to adapt it to how many channels are ready
+   * @param onCut told of each frame that was not the last of its message
+   * @param onSent told when the last frame of a message has been cut
+   */
+  constructor(
+    zero: Channel,
+    frameSize: number,
+    onCut: (message: OutgoingMessage) => void,
+    onSent: (message: OutgoingMessage) => void,
+  ) {
+    this.#zero = zero
+    this.#frameSize = frameSize
+    this.#onCut = onCut
+    this.#onSent = onSent
+  }
+
+  /** Something about the channel changed: if a frame can be cut, it stands in the queue from now on. */
+  touch(channel: Channel): void {
+    if (channel.ready || !channel.born || channel === this.#zero) return
+    if (nextSize(channel.outbox.first, channel.sending, FRAME_SHARED) < 0) return
+    channel.ready = true
+    this.#ready.push(channel)
+  }
+
+  /** The channel owes a SEQ; a second debt before it is paid makes no second frame. */
+  credit(channel: Channel): void {
+    if (channel.creditDue) return
+    channel.creditDue = true
+    this.#creditDue.push(channel)
+  }
+
+  /** Whether `transmit` would give anything. */
+  get pending(): boolean {
+    if (this.silent) return false
+    if (this.#creditDue.length > 0 || this.#ready.length > this.#head) return true
+    return nextSize(this.#zero.outbox.first, this.#zero.sending, FRAME_SHARED) >= 0
+  }
+
+  /** The next octets to write, `budget` of them or a frame more. */
+  transmit(budget: number): Uint8Array[] {
+    if (this.silent) return []
+    const writer = this.#writer
+    for (const channel of this.#creditDue) {
+      channel.creditDue = false
+      if (channel.state === 'closed') continue
+      const { ackno, window } = channel.receiving.seq()
+      writer.seq(channel.number, ackno, window)
+    }
+    if (this.#creditDue.length > 0) this.#creditDue = []
+    while (writer.octets < budget && !this.silent && (this.#cut(this.#zero) || this.#turn())) {}
+    return writer.take()
+  }
+
+  /** One frame of the channel whose turn it is. @returns false when none is ready */
+  #turn(): boolean {
+    const channel = this.#ready[this.#head]
+    if (channel === undefined) return false
+    this.#head++
+    if (this.#head === this.#ready.length) {
+      this.#ready = []
+      this.#head = 0
+    } else if (this.#head === 1024) {
+      this.#ready = this.#ready.slice(this.#head)
+      this.#head = 0
+    }
+    channel.ready = false
+    this.#cut(channel)
+    this.touch(channel)
+    return true
+  }
+
+  #cut(channel: Channel): boolean {
+    const message = channel.outbox.first
+    if (message === undefined) return false
+    const limit = this.#frameSize > 0 ? this.#frameSize : this.#ready.length > this.#head ? FRAME_SHARED : FRAME_ALONE
+    const size = nextSize(message, channel.sending, limit)
+    if (size < 0) return false
+    const first = !message.started
+    const last = cut(message, size, channel.sending, this.#writer)
+    if (first && message.keyword === 'MSG') channel.exchanges.ask(message.msgno, message)
+    if (last) {
+      channel.shift()
+      this.#onSent(message)
+    } else this.#onCut(message)
+    return true
+  }
+}
