@@ -56,5 +56,7 @@ export const FRAME_ALONE = 65_536
 export const FRAME_SHARED = 4096
 /** Octets queued for sending on one message before its writer is asked to wait. */
 export const HIGH_WATER = 65_536
+/** Messages queued on one channel before whoever makes answers is asked to wait. */
+export const MAX_BACKLOG = 256
 /** Largest message that `bytes()`, `text()` and `json()` gather, in octets. */
 export const MAX_MESSAGE = 16_777_216

@@ -246,7 +246,7 @@ export class ChannelZero {
     const words = channel.closeWanted!
     channel.closeWanted = undefined
     channel.state = nextState(channel.state, 'closeSent')
-    const element: Element = { name: 'close', number: channel.number, ...this.#words(words.code, words.text, words.lang) }
+    const element: Element = { name: 'close', number: channel.number, ...this.words(words.code, words.text, words.lang) }
     this.#ask({ kind: 'close', number: channel.number }, element, false)
   }
 
@@ -354,11 +354,11 @@ export class ChannelZero {
   }
 
   #error(code: number, text: string, lang: string | undefined): Element {
-    return { name: 'error', ...this.#words(code, text, lang) }
+    return { name: 'error', ...this.words(code, text, lang) }
   }
 
   /** A text in the peer's first language needs no `xml:lang`; ours are English unless the application says otherwise (§2.3.1.3). */
-  #words(code: number, text: string, lang = 'en'): { code: number; text: string; lang?: string } {
+  words(code: number, text: string, lang = 'en'): { code: number; text: string; lang?: string } {
     return text === '' || lang === this.greeting?.localize[0] ? { code, text } : { code, text, lang }
   }
 }

@@ -28,6 +28,8 @@ export class Channel {
   readonly load: Load
   /** Octets of a body that were credited before anyone knew that they were not entity headers. */
   prepaid = 0
+  /** Payload octets that wait in the outbox. */
+  waiting = 0
   /** It stands in the scheduler's queue of channels with something to send. */
   ready = false
   /** It stands in the scheduler's list of channels that owe a SEQ. */
@@ -44,6 +46,7 @@ export class Channel {
   push(message: OutgoingMessage): void {
     this.outbox.push(message)
     this.load.queued++
+    this.waiting += message.queued
     if (message.keyword === 'MSG') this.load.unacknowledged++
   }
 
@@ -57,6 +60,7 @@ export class Channel {
   withdraw(message: OutgoingMessage): boolean {
     if (!this.outbox.withdraw(message)) return false
     this.load.queued--
+    this.waiting -= message.queued
     if (message.keyword === 'MSG') this.load.unacknowledged--
     message.ended = true
     return true

@@ -1,6 +1,6 @@
 // The protocol without the network: octets in, events out; commands in, octets out. No socket, clock, promise, logger or callback.
 import { ProtocolError } from '../errors.js'
-import { DEFAULT_LIMITS, type Limits } from '../limits.js'
+import { DEFAULT_LIMITS, HIGH_WATER, type Limits, MAX_BACKLOG } from '../limits.js'
 import { isReplyCode } from '../reply-code.js'
 import type { ProfileElement } from '../wire/elements.js'
 import type { Keyword } from '../wire/frame.js'
@@ -61,12 +61,22 @@ export class Engine {
   }
 
   /**
-   * Nothing is outstanding in either direction on any data channel, nothing waits to be sent, and no question of ours on channel 0
-   * is open. A question of the peer there may be: a tuning message that came in one is answered when the rest is quiet (§3.1.3.1).
+   * What is outstanding in either direction: exchanges of data channels, messages queued there, our questions and messages on channel 0.
+   * The peer's questions on channel 0 do not count: a tuning message may be one, and is answered when the rest is quiet (§3.1.3.1).
    */
-  get quiet(): boolean {
-    const { settled, zero } = this.#core
-    return settled && zero.exchanges.asked.size === 0 && zero.outbox.length === 0
+  get outstanding(): number {
+    const { load, zero } = this.#core
+    return load.asked + load.owed + load.queued + zero.exchanges.asked.size + zero.outbox.length
+  }
+
+  /** Nothing leaves: a tuning message was said, or the session is over. */
+  get silent(): boolean {
+    return this.#core.scheduler.silent
+  }
+
+  /** The text of a diagnostic with its language, which goes unsaid when it is the peer's first choice (RFC 3080 §2.3.1.5). */
+  words(code: number, text: string, lang?: string): { code: number; text: string; lang?: string } {
+    return this.#management.words(code, text, lang)
   }
 
   // From and to the network
@@ -193,15 +203,26 @@ export class Engine {
   write(message: OutgoingMessage, octets: Uint8Array): boolean {
     if (message.ended) return true
     message.write(octets)
+    message.channel.waiting += octets.length
     this.#core.scheduler.touch(message.channel)
     message.waiting = message.full
     return !message.full
   }
 
-  /** The message is complete. With `notify`, a `drain` event tells when it has been sent whole. */
-  end(message: OutgoingMessage, notify = false): void {
+  /** Whether so much waits to be sent on the channel that whoever makes more of it should wait. */
+  backlog(number: number): boolean {
+    const channel = this.#core.channels.get(number)
+    return channel !== undefined && (channel.waiting >= HIGH_WATER || channel.outbox.length >= MAX_BACKLOG)
+  }
+
+  /** A `drain` event will tell when the message has been sent whole. */
+  notify(message: OutgoingMessage): void {
+    message.waiting = true
+  }
+
+  /** The message is complete. */
+  end(message: OutgoingMessage): void {
     message.ended = true
-    if (notify) message.waiting = true
     this.#core.scheduler.touch(message.channel)
   }
 

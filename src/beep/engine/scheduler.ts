@@ -96,6 +96,7 @@ export class Scheduler {
     const size = nextSize(message, channel.sending, limit)
     if (size < 0) return false
     const first = !message.started
+    channel.waiting -= size
     const last = cut(message, size, channel.sending, this.#writer)
     if (first && message.keyword === 'MSG') channel.exchanges.ask(message.msgno, message)
     if (last) {

@@ -204,6 +204,15 @@ describe('reading', () => {
     expect(beep()).toBe(beep())
   })
 
+  test('what is remembered of one message does not depend on its octets afterwards', () => {
+    const chunk = Buffer.from('X-A: one\r\n\r\n')
+    expect(splitEntity(chunk)?.headers.get('x-a')).toBe('one')
+    chunk.write('two', 5)
+    expect(splitEntity(chunk)?.headers.get('x-a')).toBe('two')
+    expect(splitEntity(octets('X-A: one\r\n\r\n'))?.headers.get('x-a')).toBe('one')
+    expect(whole('X-A: one\r\n\r\n', 11)).toBe('too long')
+  })
+
   test('headers that are too long end the session, but only while they may be headers', () => {
     const block = `A: ${'b'.repeat(93)}\r\n\r\n`
     expect(block).toHaveLength(100)

@@ -26,8 +26,8 @@ const EMPTY_BLOCK = octetsOf('\r\n')
 const BEEP_XML_BLOCK = octetsOf(`Content-Type: ${BEEP_XML}\r\n\r\n`)
 const BEEP_XML_HEADERS: Headers = new Map([['content-type', BEEP_XML]])
 
-function octetsOf(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
+function octetsOf(ascii: string): Uint8Array {
+  return Buffer.from(ascii, 'latin1')
 }
 
 // Where the header block ends, as a table: state x class of octet -> state.
@@ -106,6 +106,11 @@ function startsWith(octets: Uint8Array, block: Uint8Array): boolean {
   return true
 }
 
+// A peer says the same headers again and again, and so do we: the latest of each is remembered, when it is short.
+const MAX_REMEMBERED = 256
+let latestRead: { readonly block: Uint8Array; readonly headers: Headers } = { block: BEEP_XML_BLOCK, headers: BEEP_XML_HEADERS }
+let latestWritten: { readonly contentType: string; readonly block: Uint8Array } = { contentType: BEEP_XML, block: BEEP_XML_BLOCK }
+
 function tooLong(maxHeaders: number): ProtocolError {
   return new ProtocolError('limits/entity-headers', `more than ${maxHeaders} octets without the empty line`)
 }
@@ -123,9 +128,16 @@ export function splitEntity(
   if (octets[0] === CR && octets[1] === LF) return { headers: NO_HEADERS, body: octets.subarray(2) }
   if (BEEP_XML_BLOCK.length <= maxHeaders && startsWith(octets, BEEP_XML_BLOCK))
     return { headers: BEEP_XML_HEADERS, body: octets.subarray(BEEP_XML_BLOCK.length) }
+  const { block } = latestRead
+  if (block.length <= maxHeaders && startsWith(octets, block))
+    return { headers: latestRead.headers, body: octets.subarray(block.length) }
   const scanner = new Scanner()
   const end = scanner.scan(octets, maxHeaders)
-  if (scanner.state === END) return { headers: readBlock(octets.subarray(0, end)), body: octets.subarray(end) }
+  if (scanner.state === END) {
+    const headers = readBlock(octets.subarray(0, end))
+    if (end <= MAX_REMEMBERED) latestRead = { block: Uint8Array.from(octets.subarray(0, end)), headers }
+    return { headers, body: octets.subarray(end) }
+  }
   if (scanner.state === BODY) return { headers: NO_HEADERS, body: octets }
   if (octets.length > end) throw tooLong(maxHeaders)
   return undefined
@@ -222,6 +234,7 @@ export function formatEntity({ contentType, headers = {} }: EntityHeaders = {}):
   if (fields.length === 0) {
     if (contentType === undefined) return EMPTY_BLOCK
     if (contentType === BEEP_XML) return BEEP_XML_BLOCK
+    if (contentType === latestWritten.contentType) return latestWritten.block
   }
   if (contentType !== undefined) fields.unshift(['Content-Type', contentType])
   const names = new Set<string>()
@@ -233,7 +246,10 @@ export function formatEntity({ contentType, headers = {} }: EntityHeaders = {}):
     block += `${name}: ${value}\r\n`
   }
   if (names.size < fields.length) throw new TypeError('An entity header comes twice')
-  return octetsOf(`${block}\r\n`)
+  const octets = octetsOf(`${block}\r\n`)
+  if (contentType !== undefined && fields.length === 1 && octets.length <= MAX_REMEMBERED)
+    latestWritten = { contentType, block: octets }
+  return octets
 }
 
 /** The content type of a message, as written; `application/octet-stream` when it does not name one (RFC 3080 §2.2). */

@@ -1,0 +1,209 @@
+// A channel as users hold it: requests of ours go out as exchanges, requests of the peer go to the handler of its profile.
+import { type Pending, serve } from './dispatch.js'
+import type { Event } from './engine/events.js'
+import { ClosedError, type CloseReason } from './errors.js'
+import { type Exchange, OutboundExchange } from './exchange.js'
+import { InboundMessage, type Message, type Outgoing, type Receiving } from './message.js'
+import { sendMessage } from './outbound.js'
+import type { HandlerContext, Profile } from './profile.js'
+import type { LiveSession, Session } from './session.js'
+
+export interface RequestOptions {
+  /** Stops the waiting; the reply, should it come, is drained. A MSG of which nothing has left is not sent at all. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CloseOptions {
+  /** Reply code, 100..599; 200 by default. */
+  readonly code?: number | undefined
+  /** For people. */
+  readonly text?: string | undefined
+  /** Stops the waiting. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One channel of a session (RFC 3080 §2.3). */
+export interface Channel {
+  /** 1..2147483647: odd when the initiator started it (§2.3.1.2). */
+  readonly number: number
+  /** The URI of its profile. */
+  readonly profileUri: string
+  readonly session: Session
+  /** What the peer put in its `<profile>` reply, decoded; undefined when it started the channel or said nothing. */
+  readonly initial: Buffer | undefined
+  /** Sends a MSG and waits for its one reply. @throws ReplyError for ERR, ClosedError when the session or channel ends first */
+  request(body: Outgoing, options?: RequestOptions): Promise<Message>
+  /** Sends a MSG and gives its exchange: replies of any style. @throws ClosedError when the channel takes no MSG any more */
+  send(body: Outgoing, options?: RequestOptions): Exchange
+  /** Closes the channel once every MSG has been acknowledged (§2.3.1.3). @throws ReplyError when the peer refuses */
+  close(options?: CloseOptions): Promise<void>
+  /** Resolves, never rejects, once the channel is closed. */
+  readonly closed: Promise<CloseReason>
+}
+
+export class OpenChannel implements Channel {
+  readonly number: number
+  readonly profileUri: string
+  readonly session: LiveSession
+  readonly initial: Buffer | undefined
+  /** What serves MSGs of the peer; undefined when we only ask. */
+  readonly profile: Profile | undefined
+  readonly #receiving: Receiving
+  readonly #exchanges = new Map<number, OutboundExchange>()
+  /** MSGs whose handler has not begun. */
+  #waiting: Pending[] = []
+  /** The MSG in its handler's hands. */
+  #serving: Pending | undefined
+  /** The MSG that is coming in. */
+  #arriving: InboundMessage | undefined
+  #abort: AbortController | undefined
+  #reason: CloseReason | undefined
+  #closed: Promise<CloseReason> | undefined
+  #resolveClosed: ((reason: CloseReason) => void) | undefined
+
+  constructor(session: LiveSession, number: number, uri: string, profile: Profile | undefined, initial: Buffer | undefined) {
+    this.session = session
+    this.number = number
+    this.profileUri = uri
+    this.profile = profile
+    this.initial = initial
+    this.#receiving = {
+      maxMessage: session.maxMessage,
+      credit: (octets) => {
+        session.engine.consume(number, octets)
+        session.schedule()
+      },
+    }
+  }
+
+  // What the user does
+
+  async request(body: Outgoing, options?: RequestOptions): Promise<Message> {
+    return this.send(body, options).reply()
+  }
+
+  send(body: Outgoing, { signal }: RequestOptions = {}): Exchange {
+    signal?.throwIfAborted()
+    if (this.#reason !== undefined) throw new ClosedError(`Channel ${this.number} is closed`, this.#reason)
+    if (!this.session.engine.maySend(this.number))
+      throw this.session.closing(`Channel ${this.number} is being closed and takes no MSG`)
+    const { message, pumped } = sendMessage(this.session, this.number, 'MSG', 0, 0, body)
+    const exchange = new OutboundExchange(message.msgno, () => this.session.sent(message))
+    this.#exchanges.set(message.msgno, exchange)
+    const undo = (error: Error) => {
+      exchange.abandon(error)
+      if (!message.started) this.#exchanges.delete(message.msgno)
+    }
+    pumped?.catch(undo)
+    signal?.addEventListener('abort', () => {
+      this.session.engine.withdraw(message)
+      undo(signal.reason as Error)
+    })
+    return exchange
+  }
+
+  async close({ code = 200, text = '', signal }: CloseOptions = {}): Promise<void> {
+    if (this.#reason !== undefined) return
+    await this.session.close(this.number, code, text, signal)
+  }
+
+  get closed(): Promise<CloseReason> {
+    this.#closed ??= new Promise((resolve) => {
+      if (this.#reason === undefined) this.#resolveClosed = resolve
+      else resolve(this.#reason)
+    })
+    return this.#closed
+  }
+
+  // What handlers are given
+
+  readonly context: HandlerContext = this.#context()
+
+  #context(): HandlerContext {
+    const signal = () => {
+      this.#abort ??= new AbortController()
+      if (this.#reason !== undefined) this.#abort.abort(new ClosedError(`Channel ${this.number} is closed`, this.#reason))
+      return this.#abort.signal
+    }
+    return {
+      get signal() {
+        return signal()
+      },
+    }
+  }
+
+  // What the session tells
+
+  /** A message begins. */
+  message(event: Extract<Event, { type: 'message' }>): void {
+    const message = new InboundMessage(event.headers, event.overhead, this.#receiving)
+    if (event.octets.length > 0 || event.last) message.arrive(event.octets, event.last)
+    if (event.keyword === 'MSG') {
+      this.#arriving = event.last ? undefined : message
+      this.#waiting.push({ msgno: event.msgno, message })
+      this.serve()
+    } else {
+      const exchange = this.#exchanges.get(event.msgno)
+      if (exchange === undefined) message.discard()
+      else exchange.arrive(event.keyword, event.ansno, message, event.last)
+      if (event.last && event.keyword !== 'ANS') this.#exchanges.delete(event.msgno)
+    }
+    if (message.unsettled) this.session.keep(message)
+  }
+
+  /** More of a message. */
+  data(event: Extract<Event, { type: 'data' }>): void {
+    let message: InboundMessage | undefined
+    if (event.keyword === 'MSG') {
+      message = this.#arriving
+      message?.arrive(event.octets, event.last)
+      if (event.last) this.#arriving = undefined
+    } else {
+      message = this.#exchanges.get(event.msgno)?.more(event.ansno, event.octets, event.last)
+      if (message === undefined) this.#receiving.credit(event.octets.length)
+      if (event.last && event.keyword !== 'ANS') this.#exchanges.delete(event.msgno)
+    }
+    if (message?.unsettled) this.session.keep(message)
+  }
+
+  /** The MSGs of a channel are processed in order (§2.6.1): the next one when the reply to the last has been given. */
+  serve(): void {
+    while (this.#serving === undefined) {
+      const pending = this.#waiting.shift()
+      if (pending === undefined) return
+      this.#serving = pending
+      const done = serve(this, pending)
+      if (done === undefined) this.#serving = undefined
+      else {
+        done.then(
+          () => this.#served(),
+          (error) => this.session.failed(error),
+        )
+      }
+    }
+  }
+
+  #served(): void {
+    this.#serving = undefined
+    this.serve()
+  }
+
+  /** The peer asks to close it, or the session: handlers that take long should come to an end. */
+  askedToClose(): void {
+    this.#abort?.abort(new DOMException('The peer asks to close the channel', 'AbortError'))
+    this.#abort = undefined
+  }
+
+  /** It is over: nothing that waits on it will happen. */
+  end(reason: CloseReason): void {
+    if (this.#reason !== undefined) return
+    this.#reason = reason
+    const error = new ClosedError(`Channel ${this.number} ended`, reason)
+    for (const exchange of this.#exchanges.values()) exchange.fail(error)
+    this.#exchanges.clear()
+    this.#serving?.message.fail(error)
+    this.#waiting = []
+    this.#abort?.abort(error)
+    this.#resolveClosed?.(reason)
+  }
+}

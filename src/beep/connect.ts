@@ -1,0 +1,64 @@
+// Opening sessions: by dialling, or on a transport that is already there (RFC 3081 §2).
+import { connect as dial, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Role } from './engine/core.js'
+import { abortable, deferred } from './promises.js'
+import { LiveSession, type Session, type SessionOptions } from './session.js'
+
+/** The port that IANA registered for BEEP's first use; tools that know BEEP look there. */
+export const DEFAULT_PORT = 10_288
+
+export interface ConnectOptions extends SessionOptions {
+  /** Host name or address; `localhost` by default. */
+  readonly host?: string | undefined
+  /** 1..65535. */
+  readonly port?: number | undefined
+  /** A Unix socket, instead of host and port. */
+  readonly path?: string | undefined
+  /** Stops the dialling and the waiting for the greeting. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Dials and exchanges greetings; we are the initiator.
+ * @throws ReplyError when the listener is not available (RFC 3080 §2.4), ClosedError when it is no BEEP peer, or what the socket throws
+ */
+export async function connect(options: ConnectOptions): Promise<Session> {
+  const { host = 'localhost', port = DEFAULT_PORT, path, signal } = options
+  signal?.throwIfAborted()
+  const socket = path === undefined ? dial({ host, port, noDelay: true, keepAlive: true }) : dial({ path })
+  try {
+    await opened(socket, signal)
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+  return attach(socket, 'initiator', options, signal)
+}
+
+/**
+ * Begins a session on a transport: a socket, a TLS socket, one end of a pair. Resolves once the peer's greeting is in.
+ * @throws as `connect` does
+ */
+export async function attach(
+  transport: Duplex,
+  role: Role,
+  options: SessionOptions = {},
+  signal?: AbortSignal,
+): Promise<Session> {
+  const session = new LiveSession(transport, role, options)
+  await session.ready(signal)
+  return session
+}
+
+async function opened(socket: Socket, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve, reject } = deferred<void>()
+  socket.once('connect', resolve)
+  socket.once('error', reject)
+  try {
+    await abortable(promise, signal)
+  } finally {
+    socket.off('connect', resolve)
+    socket.off('error', reject)
+  }
+}

@@ -1,0 +1,66 @@
+// What may be watched from outside, by `node:diagnostics_channel`; with NODE_DEBUG=beep the sessions are printed in the RFC's notation too.
+import { channel } from 'node:diagnostics_channel'
+import { debuglog } from 'node:util'
+import type { Role } from './engine/core.js'
+import type { CloseReason } from './errors.js'
+import type { Session } from './session.js'
+import { abridge, formatTranscript } from './wire/transcript.js'
+
+/** Published on `beep:session` when a session is up, its greetings exchanged. */
+export interface SessionNotice {
+  readonly session: Session
+}
+/** Published on `beep:end` when a session is over. */
+export interface EndNotice {
+  readonly session: Session
+  readonly reason: CloseReason
+}
+/** Published on `beep:error`: an exception in a handler that the peer was not told about, or a violation. */
+export interface ErrorNotice {
+  readonly session: Session
+  readonly error: unknown
+}
+/** Published on `beep:octets` for all octets of a session as they pass. They must not be changed. */
+export interface OctetsNotice {
+  readonly session: Session
+  /** Who said it. */
+  readonly from: Role
+  readonly octets: Uint8Array
+}
+
+const sessions = channel('beep:session')
+const ends = channel('beep:end')
+const errors = channel('beep:error')
+const octetsPassed = channel('beep:octets')
+const debug = debuglog('beep')
+
+/** Payload octets of a frame that a trace shows. */
+const TRACED = 512
+
+export function noteSession(session: Session): void {
+  if (sessions.hasSubscribers) sessions.publish({ session } satisfies SessionNotice)
+}
+
+export function noteEnd(session: Session, reason: CloseReason): void {
+  if (ends.hasSubscribers) ends.publish({ session, reason } satisfies EndNotice)
+}
+
+export function noteError(session: Session, error: unknown): void {
+  debug('%s', error instanceof Error ? (error.stack ?? error.message) : error)
+  if (errors.hasSubscribers) errors.publish({ session, error } satisfies ErrorNotice)
+}
+
+/** Whether anybody watches octets: asked before they are looked at, so that watching costs nothing when unused. */
+export function watched(): boolean {
+  return debug.enabled || octetsPassed.hasSubscribers
+}
+
+export function noteOctets(session: Session, from: Role, octets: Uint8Array): void {
+  if (debug.enabled) debug('%s', traceLines(from, octets))
+  if (octetsPassed.hasSubscribers) octetsPassed.publish({ session, from, octets } satisfies OctetsNotice)
+}
+
+/** Octets in the notation of RFC 3080, long payloads abridged. */
+export function traceLines(from: Role, octets: Uint8Array): string {
+  return formatTranscript(abridge({ from: from === 'initiator' ? 'I' : 'L', octets }, TRACED))
+}

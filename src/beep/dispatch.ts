@@ -1,0 +1,129 @@
+// From a MSG to its reply: the handler of the profile runs, and what it does becomes RPY, ANS … NUL, or ERR (RFC 3080 §2.1.1).
+import type { OpenChannel } from './channel.js'
+import { noteError } from './diagnostics.js'
+import { ReplyError } from './errors.js'
+import type { InboundMessage, Outgoing } from './message.js'
+import { type Sending, sendMessage } from './outbound.js'
+import { type Reply, Tuning } from './profile.js'
+import { isPromise } from './promises.js'
+import { formatElement } from './wire/elements.js'
+import { BEEP_XML } from './wire/entity.js'
+
+/** A MSG that waits for its handler, or is in its hands. */
+export interface Pending {
+  readonly msgno: number
+  readonly message: InboundMessage
+}
+
+/** Serves one MSG. Without a promise it is done; handlers that need no time cost none. */
+export function serve(channel: OpenChannel, pending: Pending): Promise<void> | undefined {
+  const { profile, session } = channel
+  const { message } = pending
+  let reply: Reply | Promise<Reply>
+  try {
+    message.acknowledge()
+    // §2.7: a peer that serves nothing here still answers.
+    if (profile?.message === undefined) throw new ReplyError(550, 'this channel takes no messages here')
+    reply = profile.message(message, channel, channel.context)
+  } catch (error) {
+    return refuse(channel, pending, error)
+  }
+  if (isPromise(reply)) {
+    return reply.then(
+      (value) => give(channel, pending, value),
+      (error) => refuse(channel, pending, error),
+    )
+  }
+  if (session.over) return undefined
+  return give(channel, pending, reply)
+}
+
+function give(channel: OpenChannel, pending: Pending, reply: Reply): Promise<void> | undefined {
+  if (channel.session.over) return undefined
+  try {
+    if (reply instanceof Tuning) return channel.session.answerTuning(reply, 1, (what) => answerTuning(channel, pending, what))
+    if (isGenerator(reply)) return giveAnswers(channel, pending, reply)
+    if (reply === pending.message) return giveBack(channel, pending)
+    return after(channel, pending, sendReply(channel, pending, 'RPY', reply as Outgoing))
+  } catch (error) {
+    return refuse(channel, pending, error)
+  }
+}
+
+/** §3.1.3.2: the answer is the last message in clear, or an error when exchanges could not be ended. */
+function answerTuning(channel: OpenChannel, pending: Pending, what: string | undefined): void {
+  if (what === undefined) refuse(channel, pending, new ReplyError(450, 'exchanges are outstanding'))
+  else channel.session.engine.hushAfter(sendReply(channel, pending, 'RPY', { body: what, contentType: BEEP_XML }).message)
+}
+
+function after(channel: OpenChannel, pending: Pending, sending: Sending): Promise<void> | undefined {
+  if (sending.pumped === undefined) {
+    pending.message.discard()
+    return undefined
+  }
+  return sending.pumped.then(
+    () => pending.message.discard(),
+    (error) => (sending.message.started ? undefined : refuse(channel, pending, error)),
+  )
+}
+
+/** The request itself is the reply: no RPY may leave before it is complete, so it is gathered first. */
+function giveBack(channel: OpenChannel, pending: Pending): Promise<void> | undefined {
+  const { message } = pending
+  const reply = (body: Uint8Array): undefined => {
+    if (channel.session.over) return
+    sendReply(channel, pending, 'RPY', message.headers.size === 0 ? body : { body, headers: Object.fromEntries(message.headers) })
+  }
+  const whole = message.takeWhole()
+  if (whole !== undefined) return reply(whole)
+  return message.bytes().then(reply, (error) => refuse(channel, pending, error))
+}
+
+/** One-to-many: each yield is an ANS, the end a NUL. An exception after the first ANS has no frame (A15): the session ends. */
+async function giveAnswers(channel: OpenChannel, pending: Pending, answers: AsyncGenerator<Outgoing, void, void>): Promise<void> {
+  let ansno = 0
+  try {
+    for await (const answer of answers) {
+      if (channel.session.over) return
+      const sending = sendMessage(channel.session, channel.number, 'ANS', pending.msgno, ansno, answer)
+      ansno++
+      await sending.pumped
+      // Back-pressure: the next answer is asked for when the peer has taken enough of the last ones.
+      if (channel.session.engine.backlog(channel.number)) await channel.session.sent(sending.message)
+    }
+    if (channel.session.over) return
+    channel.session.engine.send(channel.number, 'NUL', pending.msgno, 0, [])
+    channel.session.schedule()
+    pending.message.discard()
+  } catch (error) {
+    if (ansno === 0) return refuse(channel, pending, error)
+    if (channel.session.over) return
+    channel.session.terminate(new Error('A handler failed after its first answer', { cause: error }))
+  }
+}
+
+/** ERR, with the reply code and text of a ReplyError; anything else is a mistake of ours that the peer need not read (RIMP-08). */
+function refuse(channel: OpenChannel, pending: Pending, error: unknown): undefined {
+  const { session } = channel
+  if (session.over) return
+  const known = error instanceof ReplyError ? error : asReplyError(error)
+  if (known === undefined) noteError(session, error)
+  const { replyCode, text, lang } = known ?? new ReplyError(451)
+  const body = formatElement({ name: 'error', ...session.words(replyCode, text, lang) })
+  sendMessage(session, channel.number, 'ERR', pending.msgno, 0, { body, contentType: BEEP_XML })
+  pending.message.discard()
+}
+
+function asReplyError(error: unknown): ReplyError | undefined {
+  const large = error instanceof RangeError && 'code' in error && error.code === 'BEEP_ERR_TOO_LARGE'
+  return large ? new ReplyError(554, 'the message is too long') : undefined
+}
+
+function sendReply(channel: OpenChannel, pending: Pending, keyword: 'RPY', what: Outgoing): Sending {
+  return sendMessage(channel.session, channel.number, keyword, pending.msgno, 0, what)
+}
+
+/** A returned async generator is always one-to-many; a generated body is wrapped: `{ body }`. */
+function isGenerator(value: unknown): value is AsyncGenerator<Outgoing, void, void> {
+  return Object.prototype.toString.call(value) === '[object AsyncGenerator]'
+}

@@ -1,0 +1,149 @@
+// One MSG of ours and its reply, as users hold it (RFC 3080 §2.1.1).
+import { ReplyError } from './errors.js'
+import type { InboundMessage, Message } from './message.js'
+import { Wake } from './wake.js'
+import { ElementError, parseElement } from './wire/elements.js'
+import { isBeepXml } from './wire/entity.js'
+import type { Keyword } from './wire/frame.js'
+
+/** Octets of an ERR that are looked at. */
+const MAX_ERR = 65_536
+
+/** One MSG and its reply. Iterating yields one RPY, or each ANS until the NUL; an ERR throws ReplyError. */
+export interface Exchange extends AsyncIterable<Message> {
+  /** The number of the MSG (§2.2.1.1). */
+  readonly msgno: number
+  /** The MSG has been handed, whole, to the transport. */
+  readonly sent: Promise<void>
+  /** The reply of a one-to-one exchange. @throws ReplyError for ERR; TypeError when answers come instead: iterate then */
+  reply(): Promise<Message>
+}
+
+export class OutboundExchange implements Exchange {
+  readonly msgno: number
+  readonly #arrived: InboundMessage[] = []
+  /** Messages of the reply in progress, by answer number. */
+  readonly #inProgress = new Map<number, InboundMessage>()
+  readonly #awaitSent: () => Promise<void>
+  #style: Keyword | undefined
+  #ended = false
+  #error: Error | undefined
+  /** Nobody wants the reply any more: it is drained. */
+  #abandoned = false
+  readonly #wake = new Wake()
+
+  constructor(msgno: number, awaitSent: () => Promise<void>) {
+    this.msgno = msgno
+    this.#awaitSent = awaitSent
+  }
+
+  get sent(): Promise<void> {
+    return this.#awaitSent()
+  }
+
+  // What the session does
+
+  /** A message of the reply begins. */
+  arrive(keyword: Keyword, ansno: number, message: InboundMessage, last: boolean): void {
+    this.#style = keyword
+    if (!last) this.#inProgress.set(ansno, message)
+    if (keyword === 'NUL') this.#ended = true
+    else if (this.#abandoned) message.discard()
+    else if (keyword === 'ERR') {
+      void refusal(message).then((error) => this.fail(error))
+      return
+    } else {
+      this.#arrived.push(message)
+      if (keyword === 'RPY') this.#ended = true
+    }
+    this.#wake.rouse()
+  }
+
+  /** More of a message of the reply. @returns the message */
+  more(ansno: number, octets: Uint8Array, last: boolean): InboundMessage | undefined {
+    const message = this.#inProgress.get(ansno)
+    if (last) this.#inProgress.delete(ansno)
+    message?.arrive(octets, last)
+    return message
+  }
+
+  /** The exchange cannot be completed, or was refused. */
+  fail(error: Error): void {
+    if (this.#error !== undefined) return
+    for (const message of this.#inProgress.values()) message.fail(error)
+    if (this.#ended) return
+    this.#ended = true
+    this.#error = error
+    this.#wake.rouse()
+  }
+
+  /** The user stops waiting: what still comes is drained silently. */
+  abandon(error: Error): void {
+    this.#abandoned = true
+    for (const message of this.#arrived.splice(0)) message.discard()
+    for (const message of this.#inProgress.values()) message.discard()
+    if (this.#error === undefined) {
+      this.#error = error
+      this.#wake.rouse()
+    }
+  }
+
+  // What the user does
+
+  async reply(): Promise<Message> {
+    await this.#something()
+    if (this.#style === 'ANS' || this.#style === 'NUL') {
+      this.abandon(new TypeError('The reply was discarded'))
+      throw new TypeError(
+        `The peer answers one-to-many (${this.#style}): iterate over the exchange instead of awaiting one reply`,
+      )
+    }
+    const message = this.#arrived.shift()
+    if (message === undefined) throw this.#error ?? new TypeError('The reply of this exchange has been taken already')
+    message.acknowledge()
+    return message
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return {
+      next: async () => {
+        await this.#something()
+        const message = this.#arrived.shift()
+        if (message !== undefined) {
+          message.acknowledge()
+          return { done: false, value: message }
+        }
+        if (this.#error !== undefined) throw this.#error
+        return { done: true, value: undefined }
+      },
+      return: async () => {
+        this.abandon(new TypeError('The iteration over this exchange was left'))
+        return { done: true, value: undefined }
+      },
+    }
+  }
+
+  /** Waits until there is a message, an error or the end. */
+  async #something(): Promise<void> {
+    while (this.#arrived.length === 0 && !this.#ended && this.#error === undefined) await this.#wake.wait()
+  }
+}
+
+/** What an ERR says: its `<error>` element (§2.3.1.5), or its text when the profile has a form of its own. */
+async function refusal(message: InboundMessage): Promise<ReplyError> {
+  let body: Buffer
+  try {
+    body = await message.bytes(MAX_ERR)
+  } catch (error) {
+    return new ReplyError(550, 'the refusal could not be read', { cause: error })
+  }
+  if (isBeepXml(message.headers)) {
+    try {
+      const element = parseElement(body)
+      if (element.name === 'error') return new ReplyError(element.code, element.text, { lang: element.lang })
+    } catch (error) {
+      if (!(error instanceof ElementError)) throw error
+    }
+  }
+  return new ReplyError(550, body.toString('utf8'))
+}

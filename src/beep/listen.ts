@@ -1,0 +1,88 @@
+// Awaiting sessions (RFC 3081 §2): whoever awaits is the listener.
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { noteError } from './diagnostics.js'
+import { Engine } from './engine/engine.js'
+import type { Profile } from './profile.js'
+import { LiveSession, type Session, type SessionOptions } from './session.js'
+
+export interface ListenOptions extends SessionOptions {
+  /** 0..65535; 0, the default, takes a free one. */
+  readonly port?: number | undefined
+  /** Address to listen on; all of them by default. */
+  readonly host?: string | undefined
+  /** A Unix socket, instead of host and port. */
+  readonly path?: string | undefined
+  readonly profiles: readonly Profile[]
+  /** Sessions at a time; one more is answered with ERR 421 (RFC 3080 §2.4). 10,000 by default. */
+  readonly maxSessions?: number | undefined
+}
+
+export interface Listener extends AsyncDisposable {
+  /** Where it listens; for a Unix socket its path is in `address`. */
+  readonly address: AddressInfo
+  readonly sessions: ReadonlySet<Session>
+  /** Stops accepting, asks every session to be released, and resolves when all are over. */
+  close(): Promise<void>
+}
+
+const MAX_SESSIONS = 10_000
+
+/** Listens. A handler that throws, or a peer that breaks the protocol, ends no other session. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { host, port = 0, path, maxSessions = MAX_SESSIONS } = options
+  const sessions = new Set<Session>()
+  let pending = 0
+  let stopping = false
+  const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+    if (stopping || sessions.size + pending >= maxSessions) refuse(socket)
+    else void accept(socket)
+  })
+
+  async function accept(socket: Socket): Promise<void> {
+    pending++
+    try {
+      const session = new LiveSession(socket, 'listener', {
+        ...options,
+        onSession: (each) => {
+          sessions.add(each)
+          void each.closed.then(() => sessions.delete(each))
+          options.onSession?.(each)
+        },
+      })
+      await session.ready().catch((error) => noteError(session, error))
+    } finally {
+      pending--
+    }
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path === undefined ? { port, host } : { path }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const address = server.address()
+
+  const close = async (): Promise<void> => {
+    stopping = true
+    const closed = new Promise((resolve) => server.close(resolve))
+    await Promise.all([...sessions].map((session) => session[Symbol.asyncDispose]()))
+    await closed
+  }
+  return {
+    address: typeof address === 'string' || address === null ? { address: path ?? '', family: 'unix', port: 0 } : address,
+    sessions,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** We are not available: ERR instead of a greeting, then the end (RFC 3080 §2.3.1.5). */
+function refuse(socket: Socket): void {
+  const engine = new Engine('listener')
+  engine.refuseSession(421)
+  socket.on('error', () => socket.destroy())
+  socket.end(Buffer.concat(engine.transmit()))
+  socket.resume()
+}

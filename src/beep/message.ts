@@ -1,0 +1,246 @@
+// Messages as users hold them: what a peer sent, taken once, credited as it is taken.
+import { Readable } from 'node:stream'
+import { Wake } from './wake.js'
+import { contentType, type Headers } from './wire/entity.js'
+
+/** Octets to send. They are sent by reference: do not change them before they have left. A stream is cut into frames as the peer's window opens. */
+export type Body = string | Uint8Array | AsyncIterable<Uint8Array | string>
+
+/** A body with its MIME entity headers (RFC 3080 §2.2). */
+export interface Entity {
+  readonly body: Body
+  readonly contentType?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+export type Outgoing = Body | Entity
+
+/** A message that the peer sent. Its octets are taken once: by one of the readers, or by iterating. */
+export interface Message extends AsyncIterable<Uint8Array> {
+  /** MIME entity headers, names in lower case. A transfer encoding other than binary is named here and not decoded. */
+  readonly headers: Headers
+  /** `application/octet-stream` unless the peer said otherwise (RFC 3080 §2.2). */
+  readonly contentType: string
+  /** Gathers the body. @param limit octets, at most; the session's `maxMessage` by default. @throws RangeError with code `BEEP_ERR_TOO_LARGE` beyond it */
+  bytes(limit?: number): Promise<Buffer>
+  /** Gathers the body as UTF-8. */
+  text(limit?: number): Promise<string>
+  /** Gathers the body and parses it as JSON. */
+  json(limit?: number): Promise<unknown>
+  /** The body as a stream of its octets. */
+  stream(): Readable
+}
+
+/** Pieces up to this size are laid together when they are kept past the turn in which they came. */
+const COALESCE = 4096
+
+/** What an arriving message needs of its session. */
+export interface Receiving {
+  readonly maxMessage: number
+  /** The application has taken `octets`. */
+  credit(octets: number): void
+}
+
+/** A message on its way in. The session writes to it, the user reads from it. */
+export class InboundMessage implements Message {
+  readonly headers: Headers
+  /** Every octet has arrived. */
+  complete = false
+  readonly #receiving: Receiving
+  #pieces: Uint8Array[] = []
+  #head = 0
+  /** Pieces before this one were laid together, or are too large for that. */
+  #settled = 0
+  #overhead: number
+  #taken = false
+  #discarded = false
+  #error: Error | undefined
+  readonly #wake = new Wake()
+
+  /** @param overhead octets of entity headers, credited when the message is taken */
+  constructor(headers: Headers, overhead: number, receiving: Receiving) {
+    this.headers = headers
+    this.#overhead = overhead
+    this.#receiving = receiving
+  }
+
+  get contentType(): string {
+    return contentType(this.headers)
+  }
+
+  // What the session does
+
+  arrive(octets: Uint8Array, last: boolean): void {
+    if (this.#discarded) this.#receiving.credit(octets.length)
+    else if (octets.length > 0) this.#pieces.push(octets)
+    if (last) this.complete = true
+    this.#wake.rouse()
+  }
+
+  /** The rest will never come. */
+  fail(error: Error): void {
+    if (this.complete || this.#error !== undefined) return
+    this.#error = error
+    this.#wake.rouse()
+  }
+
+  /** Nobody will take what is left: it is credited as it comes. */
+  discard(): void {
+    if (this.#discarded) return
+    this.acknowledge()
+    this.#discarded = true
+    for (let piece = this.#next(); piece !== undefined; piece = this.#next()) this.#receiving.credit(piece.length)
+  }
+
+  /** Whether somebody reads it, or has. */
+  get taken(): boolean {
+    return this.#taken
+  }
+
+  /** The message has been handed to somebody: its headers no longer hold window. */
+  acknowledge(): void {
+    if (this.#overhead > 0) this.#receiving.credit(this.#overhead)
+    this.#overhead = 0
+  }
+
+  /** Whether views are held that must not outlive the turn. */
+  get unsettled(): boolean {
+    return this.#settled < this.#pieces.length
+  }
+
+  /**
+   * The turn ends: what is still held is held for longer. A piece that is a small part of its chunk would pin it, so such pieces are
+   * laid together.
+   */
+  settle(): void {
+    const kept = this.#pieces.slice(0, this.#settled)
+    let small: Uint8Array[] = []
+    // The last piece laid together earlier may take more.
+    const last = kept.at(-1)
+    if (this.#settled > this.#head && last !== undefined && last.length < COALESCE) small.push(kept.pop()!)
+    const close = () => {
+      if (small.length > 0) kept.push(Buffer.concat(small))
+      small = []
+    }
+    for (const piece of this.#pieces.slice(this.#settled)) {
+      if (piece.length * 2 >= piece.buffer.byteLength) {
+        close()
+        kept.push(piece)
+      } else small.push(piece)
+    }
+    close()
+    this.#pieces = kept
+    this.#settled = kept.length
+  }
+
+  // What the user does
+
+  async bytes(limit = this.#receiving.maxMessage): Promise<Buffer> {
+    this.#take()
+    const only = this.#only()
+    if (only !== undefined) return only.length * 2 >= only.buffer.byteLength ? asBuffer(only) : Buffer.from(only)
+    return this.#gather(limit)
+  }
+
+  async text(limit = this.#receiving.maxMessage): Promise<string> {
+    this.#take()
+    const only = this.#only()
+    return (only === undefined ? await this.#gather(limit) : asBuffer(only)).toString('utf8')
+  }
+
+  async json(limit?: number): Promise<unknown> {
+    return JSON.parse(await this.text(limit))
+  }
+
+  stream(): Readable {
+    return Readable.from(this, { objectMode: false, highWaterMark: 65_536 })
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    this.#take()
+    return {
+      next: async () => {
+        const piece = await this.#piece()
+        return piece === undefined ? { done: true, value: undefined } : { done: false, value: piece }
+      },
+      return: async () => {
+        this.discard()
+        return { done: true, value: undefined }
+      },
+    }
+  }
+
+  #take(): void {
+    if (this.#taken) throw new TypeError('The body of this message has been taken already')
+    if (this.#discarded) throw new TypeError('The body of this message was discarded when its handler ended')
+    this.#taken = true
+    this.acknowledge()
+  }
+
+  /** Takes the whole body at once, when it is here in one piece. */
+  takeWhole(): Uint8Array | undefined {
+    if (!this.complete || this.#taken || this.#pieces.length !== 1 || this.#head !== 0) return undefined
+    this.#take()
+    return this.#only()
+  }
+
+  /** The whole body when it is here in one piece: the usual case of small messages. */
+  #only(): Uint8Array | undefined {
+    if (!this.complete || this.#pieces.length !== 1 || this.#head !== 0) return undefined
+    const piece = this.#next()!
+    this.#receiving.credit(piece.length)
+    return piece
+  }
+
+  async #gather(limit: number): Promise<Buffer> {
+    const pieces: Uint8Array[] = []
+    let size = 0
+    for (let piece = await this.#piece(); piece !== undefined; piece = await this.#piece()) {
+      size += piece.length
+      if (size > limit) {
+        this.discard()
+        throw tooLarge(limit)
+      }
+      // Gathering outlives the turn, so a view of a larger chunk is copied now and not only at the end.
+      pieces.push(this.complete || piece.length * 2 >= piece.buffer.byteLength ? piece : Buffer.from(piece))
+    }
+    return Buffer.concat(pieces, size)
+  }
+
+  /** The next piece, credited; undefined at the end. */
+  async #piece(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const piece = this.#next()
+      if (piece !== undefined) {
+        this.#receiving.credit(piece.length)
+        return piece
+      }
+      if (this.complete) return undefined
+      if (this.#error !== undefined) throw this.#error
+      await this.#wake.wait()
+    }
+  }
+
+  #next(): Uint8Array | undefined {
+    const piece = this.#pieces[this.#head]
+    if (piece === undefined) return undefined
+    this.#head++
+    if (this.#head === this.#pieces.length) {
+      this.#pieces = []
+      this.#head = 0
+      this.#settled = 0
+    }
+    return piece
+  }
+}
+
+/** More than `limit` octets. Thrown out of a handler it becomes ERR 554. */
+export function tooLarge(limit: number): RangeError {
+  return Object.assign(new RangeError(`The message is longer than ${limit} octets: take it as a stream, or raise maxMessage`), {
+    code: 'BEEP_ERR_TOO_LARGE',
+  })
+}
+
+function asBuffer(octets: Uint8Array): Buffer {
+  return Buffer.isBuffer(octets) ? octets : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
+}

@@ -1,0 +1,82 @@
+// Bodies on their way out: a string or octets at once, a stream as fast as the peer's window opens.
+import type { OutgoingMessage } from './engine/outbox.js'
+import type { Body, Entity, Outgoing } from './message.js'
+import { InboundMessage, tooLarge } from './message.js'
+import type { LiveSession } from './session.js'
+import { type EntityHeaders, formatEntity } from './wire/entity.js'
+import type { Keyword } from './wire/frame.js'
+
+/** A message that is being sent. */
+export interface Sending {
+  readonly message: OutgoingMessage
+  /** Of a stream: resolves when it has been read to its end, rejects when it failed before anything left. */
+  readonly pumped: Promise<void> | undefined
+}
+
+/**
+ * Queues a message on a channel.
+ * @throws TypeError when `what` is no body or its entity headers are not lawful
+ */
+export function sendMessage(
+  session: LiveSession,
+  channel: number,
+  keyword: Keyword,
+  msgno: number,
+  ansno: number,
+  what: Outgoing,
+): Sending {
+  const { body, header } = unwrap(what)
+  const whole = typeof body === 'string' ? Buffer.from(body) : body instanceof Uint8Array ? body : undefined
+  if (whole !== undefined) {
+    const message = session.engine.send(channel, keyword, msgno, ansno, [header, whole])
+    session.schedule()
+    return { message, pumped: undefined }
+  }
+  const message = session.engine.send(channel, keyword, msgno, ansno)
+  session.engine.write(message, header)
+  session.schedule()
+  return { message, pumped: pump(session, message, body as AsyncIterable<Uint8Array | string>) }
+}
+
+function unwrap(what: Outgoing): { body: Body; header: Uint8Array } {
+  if (typeof what === 'string' || what instanceof Uint8Array) return { body: what, header: formatEntity() }
+  // A message that came is sent on with the headers it had.
+  if (what instanceof InboundMessage) return { body: what, header: formatEntity({ headers: Object.fromEntries(what.headers) }) }
+  if (isIterable(what)) return { body: what, header: formatEntity() }
+  const entity: Partial<Entity> | null = what
+  const body = entity?.body
+  if (typeof body !== 'string' && !(body instanceof Uint8Array) && !isIterable(body)) {
+    throw new TypeError('A body is a string, a Uint8Array, an async iterable of these, or { body, contentType?, headers? }')
+  }
+  const headers: EntityHeaders = { contentType: entity?.contentType, headers: entity?.headers }
+  return { body, header: formatEntity(headers) }
+}
+
+function isIterable(value: unknown): value is AsyncIterable<Uint8Array | string> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+}
+
+/** Reads the stream while there is room. When it fails and part of the message has left, no frame can take that back: the session ends. */
+async function pump(session: LiveSession, message: OutgoingMessage, body: AsyncIterable<Uint8Array | string>): Promise<void> {
+  const { engine } = session
+  try {
+    for await (const piece of body) {
+      // The peer refused the message early, or the session is over: nobody wants the rest.
+      if (message.ended || session.over) return
+      const room = engine.write(message, typeof piece === 'string' ? Buffer.from(piece) : piece)
+      session.schedule()
+      if (room) continue
+      if (message.owed !== undefined && !message.owed.complete) {
+        // The reply is made while its request still comes in, perhaps from it: waiting would stop both. It is gathered, up to a limit.
+        if (message.queued > session.maxMessage) throw tooLarge(session.maxMessage)
+      } else await session.drained(message)
+    }
+    engine.end(message)
+    session.schedule()
+  } catch (error) {
+    if (!engine.withdraw(message) && !message.ended) {
+      session.terminate(new Error('The body of a message failed after part of it had been sent', { cause: error }))
+    }
+    throw error
+  }
+}
