@@ -3,10 +3,11 @@ import { type Pending, serve } from './dispatch.js'
 import type { Event } from './engine/events.js'
 import { ClosedError, type CloseReason } from './errors.js'
 import { type Exchange, OutboundExchange } from './exchange.js'
+import type { LiveSession } from './live-session.js'
 import { InboundMessage, type Message, type Outgoing, type Receiving } from './message.js'
 import { sendMessage } from './outbound.js'
 import type { HandlerContext, Profile } from './profile.js'
-import type { LiveSession, Session } from './session.js'
+import type { Session } from './session.js'
 
 export interface RequestOptions {
   /** Stops the waiting; the reply, should it come, is drained. A MSG of which nothing has left is not sent at all. */

@@ -2,8 +2,9 @@
 import { connect as dial, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Role } from './engine/core.js'
+import { LiveSession } from './live-session.js'
 import { abortable, deferred } from './promises.js'
-import { LiveSession, type Session, type SessionOptions } from './session.js'
+import type { Session, SessionOptions } from './session.js'
 
 /** The port that IANA registered for BEEP's first use; tools that know BEEP look there. */
 export const DEFAULT_PORT = 10_288

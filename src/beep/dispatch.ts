@@ -1,11 +1,11 @@
 // From a MSG to its reply: the handler of the profile runs, and what it does becomes RPY, ANS … NUL, or ERR (RFC 3080 §2.1.1).
 import type { OpenChannel } from './channel.js'
-import { noteError } from './diagnostics.js'
 import { ReplyError } from './errors.js'
 import type { InboundMessage, Outgoing } from './message.js'
 import { type Sending, sendMessage } from './outbound.js'
 import { type Reply, Tuning } from './profile.js'
 import { isPromise } from './promises.js'
+import { answerTuning } from './tuning.js'
 import { formatElement } from './wire/elements.js'
 import { BEEP_XML } from './wire/entity.js'
 
@@ -41,7 +41,7 @@ export function serve(channel: OpenChannel, pending: Pending): Promise<void> | u
 function give(channel: OpenChannel, pending: Pending, reply: Reply): Promise<void> | undefined {
   if (channel.session.over) return undefined
   try {
-    if (reply instanceof Tuning) return channel.session.answerTuning(reply, 1, (what) => answerTuning(channel, pending, what))
+    if (reply instanceof Tuning) return answerTuning(channel.session, reply, 1, (what) => tuned(channel, pending, what))
     if (isGenerator(reply)) return giveAnswers(channel, pending, reply)
     if (reply === pending.message) return giveBack(channel, pending)
     return after(channel, pending, sendReply(channel, pending, 'RPY', reply as Outgoing))
@@ -51,7 +51,7 @@ function give(channel: OpenChannel, pending: Pending, reply: Reply): Promise<voi
 }
 
 /** §3.1.3.2: the answer is the last message in clear, or an error when exchanges could not be ended. */
-function answerTuning(channel: OpenChannel, pending: Pending, what: string | undefined): void {
+function tuned(channel: OpenChannel, pending: Pending, what: string | undefined): void {
   if (what === undefined) refuse(channel, pending, new ReplyError(450, 'exchanges are outstanding'))
   else channel.session.engine.hushAfter(sendReply(channel, pending, 'RPY', { body: what, contentType: BEEP_XML }).message)
 }
@@ -106,17 +106,10 @@ async function giveAnswers(channel: OpenChannel, pending: Pending, answers: Asyn
 function refuse(channel: OpenChannel, pending: Pending, error: unknown): undefined {
   const { session } = channel
   if (session.over) return
-  const known = error instanceof ReplyError ? error : asReplyError(error)
-  if (known === undefined) noteError(session, error)
-  const { replyCode, text, lang } = known ?? new ReplyError(451)
-  const body = formatElement({ name: 'error', ...session.words(replyCode, text, lang) })
+  const { replyCode, text, lang } = session.refusal(error)
+  const body = formatElement({ name: 'error', ...session.engine.words(replyCode, text, lang) })
   sendMessage(session, channel.number, 'ERR', pending.msgno, 0, { body, contentType: BEEP_XML })
   pending.message.discard()
-}
-
-function asReplyError(error: unknown): ReplyError | undefined {
-  const large = error instanceof RangeError && 'code' in error && error.code === 'BEEP_ERR_TOO_LARGE'
-  return large ? new ReplyError(554, 'the message is too long') : undefined
 }
 
 function sendReply(channel: OpenChannel, pending: Pending, keyword: 'RPY', what: Outgoing): Sending {

@@ -2,8 +2,9 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { noteError } from './diagnostics.js'
 import { Engine } from './engine/engine.js'
+import { LiveSession } from './live-session.js'
 import type { Profile } from './profile.js'
-import { LiveSession, type Session, type SessionOptions } from './session.js'
+import type { Session, SessionOptions } from './session.js'
 
 export interface ListenOptions extends SessionOptions {
   /** 0..65535; 0, the default, takes a free one. */

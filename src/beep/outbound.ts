@@ -1,8 +1,8 @@
 // Bodies on their way out: a string or octets at once, a stream as fast as the peer's window opens.
 import type { OutgoingMessage } from './engine/outbox.js'
+import type { LiveSession } from './live-session.js'
 import type { Body, Entity, Outgoing } from './message.js'
 import { InboundMessage, tooLarge } from './message.js'
-import type { LiveSession } from './session.js'
 import { type EntityHeaders, formatEntity } from './wire/entity.js'
 import type { Keyword } from './wire/frame.js'
 

@@ -1,0 +1,119 @@
+// What the peer asks on channel 0, and what our profiles say to it: starts (RFC 3080 §2.3.1.2), closes and releases (§2.3.1.3, §2.4).
+import { noteError } from './diagnostics.js'
+import type { Event } from './engine/events.js'
+import { ReplyError } from './errors.js'
+import type { LiveSession } from './live-session.js'
+import { type Initial, type Profile, Tuning } from './profile.js'
+import { isPromise } from './promises.js'
+import { answerTuning } from './tuning.js'
+import { formatElement } from './wire/elements.js'
+
+const SETTLE_TIMEOUT = 30_000
+
+export class Answers {
+  readonly #session: LiveSession
+  /** Closes that we agreed to and that wait for exchanges to end. */
+  readonly #settling = new Map<number, NodeJS.Timeout>()
+
+  constructor(session: LiveSession) {
+    this.#session = session
+  }
+
+  /** Each proposed profile is examined in turn (§2.3.1.2, T55). */
+  start({ channel: number, profiles, serverName }: Extract<Event, { type: 'start' }>): void {
+    const served = this.#session.served()
+    for (const { uri, content } of profiles) {
+      const profile = served.find((each) => each.uri === uri)
+      if (profile === undefined) continue
+      this.#start(number, profile, serverName, content)
+      return
+    }
+    this.#decline(number, new ReplyError(550, 'all requested profiles are unsupported'))
+  }
+
+  #start(number: number, profile: Profile, serverName: string | undefined, content: Uint8Array | undefined): void {
+    const initial = content === undefined ? undefined : Buffer.from(content)
+    try {
+      const answer = profile.start?.({ session: this.#session, number, serverName, initial })
+      if (isPromise(answer)) {
+        answer.then((what) => this.#accept(number, profile, what)).catch((error) => this.#decline(number, error))
+      } else this.#accept(number, profile, answer)
+    } catch (error) {
+      this.#decline(number, error)
+    }
+  }
+
+  #accept(number: number, profile: Profile, answer: Initial): void {
+    const session = this.#session
+    if (session.over) return
+    if (answer instanceof Tuning) {
+      const reply = (what: string | undefined) => {
+        const content = what ?? formatElement({ name: 'error', ...session.engine.words(450, 'exchanges are outstanding') })
+        session.engine.accept(number, profile.uri, Buffer.from(content), what !== undefined)
+        session.open(number, profile.uri, profile, undefined)
+      }
+      answerTuning(session, answer, 0, reply).catch((error) => noteError(session, error))
+      return
+    }
+    session.engine.accept(number, profile.uri, answer === undefined ? undefined : Buffer.from(answer))
+    const channel = session.open(number, profile.uri, profile, undefined)
+    session.schedule()
+    profile.open?.(channel)
+  }
+
+  #decline(number: number, error: unknown): void {
+    const session = this.#session
+    if (session.over) return
+    const { replyCode, text, lang } = session.refusal(error)
+    session.engine.decline(number, replyCode, text, lang)
+    session.schedule()
+  }
+
+  close({ channel: number, code, text }: Extract<Event, { type: 'close' }>): void {
+    const { channels } = this.#session
+    if (number === 0) {
+      for (const channel of channels.values()) channel.askedToClose()
+      this.#agree(0)
+      return
+    }
+    const channel = channels.get(number)!
+    channel.askedToClose()
+    try {
+      const answer = channel.profile?.close?.(channel, { code, text })
+      if (isPromise(answer)) answer.then(() => this.#agree(number)).catch((error) => this.#refuse(number, error))
+      else this.#agree(number)
+    } catch (error) {
+      this.#refuse(number, error)
+    }
+  }
+
+  /** `<ok/>` follows once everything has been sent and answered; what never ends is refused after a while. */
+  #agree(number: number): void {
+    const session = this.#session
+    if (session.over) return
+    const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
+    this.#settling.set(number, setTimeout(late, session.options.settleTimeout ?? SETTLE_TIMEOUT).unref())
+    session.engine.agree(number)
+    session.schedule()
+  }
+
+  #refuse(number: number, error: unknown): void {
+    const session = this.#session
+    if (session.over) return
+    this.settled(number)
+    const { replyCode, text, lang } = session.refusal(error)
+    session.engine.refuse(number, replyCode, text, lang)
+    session.schedule()
+  }
+
+  /** The channel is closed. */
+  settled(number: number): void {
+    clearTimeout(this.#settling.get(number))
+    this.#settling.delete(number)
+  }
+
+  /** The session is over. */
+  end(): void {
+    for (const timer of this.#settling.values()) clearTimeout(timer)
+  }
+}

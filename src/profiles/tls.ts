@@ -1,0 +1,189 @@
+// The TLS tuning profile (RFC 3080 §3.1). It alters the transport below all channels (§2.6.4): with `<proceed/>` every channel, channel 0
+// too, is closed without a word, and after the handshake a new session begins. A failed negotiation ends the session: never back to clear text.
+import { constants, type X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { connect as connectTls, createServer, type SecureContextOptions, type SecureVersion, type TLSSocket } from 'node:tls'
+import { type Profile, ReplyError, type Session, Tuning } from '../beep/index.js'
+import { ElementError, formatElement, formatSimple, parseSimple } from '../beep/wire/elements.js'
+
+/** The URI of the profile (RFC 3080 §3.1.1). */
+export const TLS = 'http://iana.org/beep/TLS'
+
+/**
+ * Decides on the certificate of the peer: returning accepts it, throwing refuses it. It may be self-signed, expired or for another
+ * name: whoever gives a `verify` judges alone.
+ */
+export type Verify = (certificate: X509Certificate, socket: TLSSocket) => void | Promise<void>
+
+export interface TlsOptions extends Pick<SecureContextOptions, 'key' | 'cert' | 'ca' | 'passphrase' | 'ciphers' | 'maxVersion'> {
+  /** `TLSv1.2` by default; nothing older is accepted. */
+  readonly minVersion?: Extract<SecureVersion, 'TLSv1.2' | 'TLSv1.3'> | undefined
+  /** Judges the certificate of the peer. Without it, a certificate authority must vouch for it: those of `ca`, or the system's. */
+  readonly verify?: Verify | undefined
+  /** Milliseconds for the handshake; 30,000 by default. */
+  readonly handshakeTimeout?: number | undefined
+}
+
+export interface TlsListenOptions extends TlsOptions {
+  /** Whether the initiator must show a certificate; `required` when there is a `verify`, else `none`. */
+  readonly clientCertificate?: 'required' | 'optional' | 'none' | undefined
+}
+
+export interface TlsConnectOptions extends TlsOptions {
+  /** The name that the certificate must be for, and that is told to the peer (SNI); needed unless there is a `verify`. */
+  readonly servername?: string | undefined
+}
+
+const HANDSHAKE_TIMEOUT = 30_000
+
+/** Serves TLS: whoever sends `<ready/>` becomes the client of the handshake (A34). Offered in clear text only. */
+export function tls(options: TlsListenOptions): Profile {
+  const answer = (ready: Uint8Array): Tuning => {
+    checkReady(ready)
+    return new Tuning(formatSimple('proceed'), (transport) => serve(transport, options))
+  }
+  return {
+    uri: TLS,
+    available: (session) => session.tls === undefined,
+    start({ initial }) {
+      if (initial === undefined) return undefined
+      try {
+        return answer(initial)
+      } catch (error) {
+        // The channel exists although its first operation failed (§3.1.1).
+        if (error instanceof ReplyError) return formatElement({ name: 'error', code: error.replyCode, text: error.text })
+        throw error
+      }
+    },
+    message: async (message) => answer(await message.bytes()),
+  }
+}
+
+/**
+ * Tunes the session to TLS and gives the one that follows; the one given is over. Waits until nothing is outstanding.
+ * @throws ReplyError when the peer does not want to, ClosedError or what TLS says when the negotiation fails
+ */
+export function startTls(session: Session, options: TlsConnectOptions = {}): Promise<Session> {
+  if (session.tls !== undefined) throw new TypeError('The session is tuned to TLS already')
+  if (options.verify === undefined && options.servername === undefined) {
+    throw new TypeError('startTls needs a servername to check the certificate against, or a verify to judge it')
+  }
+  return session.tune(TLS, formatSimple('ready'), checkProceed, (transport) => handshake(transport, options))
+}
+
+/** Keeps a profile out of the greeting, and declines it, until the session is tuned to TLS. */
+export function whenTuned(profile: Profile): Profile {
+  return { ...profile, available: (session) => session.tls !== undefined && (profile.available?.(session) ?? true) }
+}
+
+/** `<ready/>`, perhaps with the earliest version that the peer accepts (§3.1.3.1). */
+function checkReady(octets: Uint8Array): void {
+  const element = read(octets)
+  if (element.name !== 'ready') throw new ReplyError(501, 'a MSG of the TLS profile holds ready')
+  const version = element.attributes.version ?? '1'
+  if (!/^[0-9]+(\.[0-9]+)?$/.test(version)) throw new ReplyError(501, 'version attribute poorly formed in <ready> element')
+  if (Number(version) > 1.3) throw new ReplyError(504, `TLS ${version} is not available`)
+}
+
+function checkProceed(octets: Uint8Array | undefined): void {
+  if (octets === undefined) throw new ReplyError(500, 'the peer opened the channel without an answer to <ready/>')
+  const element = read(octets)
+  if (element.name === 'error') throw new ReplyError(Number(element.attributes.code ?? 500), element.text)
+  if (element.name !== 'proceed') throw new ReplyError(501, 'the answer to <ready/> is neither proceed nor error')
+}
+
+function read(octets: Uint8Array): ReturnType<typeof parseSimple> {
+  try {
+    return parseSimple(octets)
+  } catch (error) {
+    if (error instanceof ElementError) throw new ReplyError(error.replyCode, error.message)
+    throw error
+  }
+}
+
+function context(options: TlsOptions) {
+  const { key, cert, ca, passphrase, ciphers, maxVersion, minVersion = 'TLSv1.2' } = options
+  // No tickets and no resumption: an identity is proved anew by every handshake.
+  return { key, cert, ca, passphrase, ciphers, maxVersion, minVersion, secureOptions: constants.SSL_OP_NO_TICKET }
+}
+
+/** The side that sent `<proceed/>`. */
+async function serve(transport: Duplex, options: TlsListenOptions): Promise<Duplex> {
+  const { verify, clientCertificate = verify === undefined ? 'none' : 'required' } = options
+  const server = createServer({
+    ...context(options),
+    requestCert: clientCertificate !== 'none',
+    // With a verify it judges; a certificate authority only when there is none.
+    rejectUnauthorized: verify === undefined && clientCertificate === 'required',
+  })
+  const socket = await new Promise<TLSSocket>((resolve, reject) => {
+    const timer = late(options, reject)
+    const fail = (error: Error) => {
+      clearTimeout(timer)
+      reject(error)
+    }
+    server.once('secureConnection', (secure) => {
+      clearTimeout(timer)
+      secure.off('error', fail)
+      resolve(secure)
+    })
+    server.once('tlsClientError', fail)
+    transport.once('close', () => fail(new Error('The peer left during the TLS handshake')))
+    server.emit('connection', transport)
+  })
+  return judged(socket, verify, clientCertificate === 'required')
+}
+
+/** The side that sent `<ready/>`. */
+async function handshake(transport: Duplex, options: TlsConnectOptions): Promise<Duplex> {
+  const { verify, servername } = options
+  const socket = connectTls({
+    ...context(options),
+    socket: transport as Socket,
+    ...(servername === undefined ? {} : { servername }),
+    rejectUnauthorized: verify === undefined,
+    ...(verify === undefined ? {} : { checkServerIdentity: () => undefined }),
+  })
+  await new Promise<void>((resolve, reject) => {
+    const timer = late(options, reject)
+    const fail = (error: Error) => {
+      clearTimeout(timer)
+      reject(error)
+    }
+    socket.once('error', fail)
+    socket.once('close', () => fail(new Error('The peer left during the TLS handshake')))
+    socket.once('secureConnect', () => {
+      clearTimeout(timer)
+      socket.off('error', fail)
+      resolve()
+    })
+  })
+  return judged(socket, verify, true)
+}
+
+function late(options: TlsOptions, reject: (error: Error) => void): NodeJS.Timeout {
+  const { handshakeTimeout = HANDSHAKE_TIMEOUT } = options
+  return setTimeout(() => reject(new Error(`The TLS handshake took longer than ${handshakeTimeout} ms`)), handshakeTimeout)
+}
+
+/** The certificate of the peer is judged before one octet of BEEP is said. */
+async function judged(socket: TLSSocket, verify: Verify | undefined, required: boolean): Promise<TLSSocket> {
+  socket.disableRenegotiation()
+  const onError = () => {}
+  socket.on('error', onError)
+  try {
+    if (verify !== undefined) {
+      const certificate = socket.getPeerX509Certificate()
+      if (certificate !== undefined) await verify(certificate, socket)
+      else if (required) throw new Error('The peer showed no certificate')
+    }
+    if (socket.destroyed) throw new Error('The peer left during the TLS handshake')
+    return socket
+  } catch (error) {
+    socket.destroy()
+    throw error
+  } finally {
+    socket.off('error', onError)
+  }
+}
