@@ -4,7 +4,7 @@ import { debuglog } from 'node:util'
 import type { Role } from './engine/core.js'
 import type { CloseReason } from './errors.js'
 import type { Session } from './session.js'
-import { abridge, formatTranscript } from './wire/transcript.js'
+import { Trace } from './trace.js'
 
 /** Published on `beep:session` when a session is up, its greetings exchanged. */
 export interface SessionNotice {
@@ -34,8 +34,8 @@ const errors = channel('beep:error')
 const octetsPassed = channel('beep:octets')
 const debug = debuglog('beep')
 
-/** Payload octets of a frame that a trace shows. */
-const TRACED = 512
+/** The traces of the sessions alive, for NODE_DEBUG=beep. */
+const traces = new WeakMap<Session, Trace>()
 
 export function noteSession(session: Session): void {
   if (sessions.hasSubscribers) sessions.publish({ session } satisfies SessionNotice)
@@ -56,11 +56,11 @@ export function watched(): boolean {
 }
 
 export function noteOctets(session: Session, from: Role, octets: Uint8Array): void {
-  if (debug.enabled) debug('%s', traceLines(from, octets))
+  if (debug.enabled) {
+    const trace = traces.get(session) ?? new Trace()
+    traces.set(session, trace)
+    const lines = trace.push(from, octets)
+    if (lines !== '') debug('%s', lines.trimEnd())
+  }
   if (octetsPassed.hasSubscribers) octetsPassed.publish({ session, from, octets } satisfies OctetsNotice)
-}
-
-/** Octets in the notation of RFC 3080, long payloads abridged. */
-export function traceLines(from: Role, octets: Uint8Array): string {
-  return formatTranscript(abridge({ from: from === 'initiator' ? 'I' : 'L', octets }, TRACED))
 }

@@ -2,7 +2,6 @@
 export type { Channel, CloseOptions, RequestOptions } from './channel.js'
 export { attach, type ConnectOptions, connect, DEFAULT_PORT } from './connect.js'
 export type { EndNotice, ErrorNotice, OctetsNotice, SessionNotice } from './diagnostics.js'
-export { traceLines } from './diagnostics.js'
 export type { Role } from './engine/core.js'
 export type { Greeting } from './engine/events.js'
 export { ClosedError, type CloseReason, describeReason, ProtocolError, ReplyError, type Rule, VIOLATIONS } from './errors.js'
@@ -21,3 +20,4 @@ export {
 } from './profile.js'
 export { REPLY_CODES } from './reply-code.js'
 export type { Session, SessionOptions, StartOptions } from './session.js'
+export { Trace } from './trace.js'

@@ -2,6 +2,7 @@
 export { ECHO, echo, echoAt } from './echo.js'
 export { SINK, sink, sinkAt } from './sink.js'
 export {
+  peerCertificate,
   startTls,
   TLS,
   type TlsConnectOptions,

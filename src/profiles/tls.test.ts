@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { connect, type Listener, listen } from '../beep/index.js'
 import { Identity } from '../cloudy/identity.js'
 import { ECHO, echo } from './echo.js'
-import { startTls, TLS, type TlsListenOptions, tls, whenTuned } from './tls.js'
+import { peerCertificate, startTls, TLS, type TlsListenOptions, tls, whenTuned } from './tls.js'
 
 let ada: Identity
 let bob: Identity
@@ -44,6 +44,8 @@ describe('tuning to TLS', () => {
       verify: (certificate) => expect(certificate.subject).toBe('CN=Ada'),
     })
     expect(shown).toBe('CN=Bob')
+    expect(peerCertificate(secure)?.subject).toBe('CN=Ada')
+    expect(peerCertificate(secure)?.subject).toBe('CN=Ada')
     expect(await clear.closed).toMatchObject({ kind: 'tuned', next: secure })
     expect(secure.greeting.profiles).toEqual([ECHO])
     const channel = await secure.start(ECHO)

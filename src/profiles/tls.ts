@@ -77,6 +77,14 @@ export function whenTuned(profile: Profile): Profile {
   return { ...profile, available: (session) => session.tls !== undefined && (profile.available?.(session) ?? true) }
 }
 
+/** Asked once: on the side of the client, Node 20 gives the certificate to the first who asks and to nobody after. */
+const certificates = new WeakMap<TLSSocket, X509Certificate>()
+
+/** The certificate that the peer showed when the session was tuned to TLS, if it showed one. That it was accepted, the session itself proves. */
+export function peerCertificate(session: Session): X509Certificate | undefined {
+  return session.tls === undefined ? undefined : certificates.get(session.tls)
+}
+
 /** `<ready/>`, perhaps with the earliest version that the peer accepts (§3.1.3.1). */
 function checkReady(octets: Uint8Array): void {
   const element = read(octets)
@@ -173,11 +181,11 @@ async function judged(socket: TLSSocket, verify: Verify | undefined, required: b
   const onError = () => {}
   socket.on('error', onError)
   try {
-    if (verify !== undefined) {
-      const certificate = socket.getPeerX509Certificate()
-      if (certificate !== undefined) await verify(certificate, socket)
-      else if (required) throw new Error('The peer showed no certificate')
-    }
+    const certificate = socket.getPeerX509Certificate()
+    if (certificate !== undefined) {
+      certificates.set(socket, certificate)
+      await verify?.(certificate, socket)
+    } else if (required) throw new Error('The peer showed no certificate')
     if (socket.destroyed) throw new Error('The peer left during the TLS handshake')
     return socket
   } catch (error) {

@@ -1,0 +1,67 @@
+// One of the two processes of a contestant: `serve NAME` or `drive NAME PORT`. It tells its parent what it measured and ends with it.
+import type { Client, Meter } from './contestant.js'
+import { CONTESTANTS } from './contestants/index.js'
+import { rate, WORKLOADS } from './workloads.js'
+
+/** What the parent asks of the client. */
+export interface Order {
+  readonly workload: string
+  /** Milliseconds. */
+  readonly settle: number
+  readonly measure: number
+}
+
+/** What a child says: that it is ready, what it measured, or why it could not. */
+export type Report = { readonly port: number } | { readonly rate: number } | { readonly error: string }
+
+const [role, name, port] = process.argv.slice(2)
+
+function tell(report: Report): void {
+  process.send?.(report)
+}
+
+function failed(error: unknown): void {
+  tell({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+}
+
+async function measure(client: Client, { workload: wanted, settle, measure: time }: Order): Promise<number> {
+  const workload = WORKLOADS.find((each) => each.name === wanted)
+  if (workload === undefined) throw new Error(`There is no workload ${wanted}`)
+  const meter: Meter = { running: true, count: 0 }
+  const run = client.run(workload, meter)
+  const clock = (async () => {
+    await elapsed(settle)
+    const { count } = meter
+    const begin = performance.now()
+    await elapsed(time)
+    const result = rate(workload, meter.count - count, (performance.now() - begin) / 1000)
+    meter.running = false
+    return result
+  })()
+  await Promise.all([run, clock])
+  return clock
+}
+
+function elapsed(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
+
+async function main(): Promise<void> {
+  const contestant = CONTESTANTS.find((each) => each.name === name)
+  if (contestant === undefined) throw new Error(`There is no contestant ${name}`)
+  if (role === 'serve') {
+    const server = await contestant.serve()
+    tell({ port: server.port })
+    return
+  }
+  const client = await contestant.open(Number(port))
+  process.on('message', (order: Order) => {
+    measure(client, order).then((result) => tell({ rate: result }), failed)
+  })
+  tell({ port: Number(port) })
+}
+
+// The parent is gone, or wants no more: nothing is left behind, whatever happened to it.
+process.on('disconnect', () => process.exit())
+process.on('uncaughtException', failed)
+main().catch(failed)

@@ -1,0 +1,122 @@
+// The two processes of a contestant, pinned to CPUs, and their end whatever happens.
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Order, Report } from './child.js'
+
+const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
+/** Milliseconds that a child may take beyond what it was asked to measure. */
+const PATIENCE = 15_000
+
+/** Where the processes run; undefined where they cannot be pinned. */
+export interface Places {
+  readonly server: number | undefined
+  readonly client: number | undefined
+}
+
+const children = new Set<ChildProcess>()
+
+/** Ends every child now. */
+export function endAll(): void {
+  for (const child of children) child.kill('SIGKILL')
+}
+
+/** The CPUs to use: one for both, or one each. Nobody is pinned without `taskset`, or without a second CPU for a second process. */
+export function choosePlaces(two: boolean): Places {
+  const cpus = allowedCpus()
+  const [server, client] = two ? cpus : [cpus[0], cpus[0]]
+  if (server === undefined || client === undefined || spawnSync('taskset', ['-c', String(server), 'true']).status !== 0)
+    return { server: undefined, client: undefined }
+  return { server, client }
+}
+
+function allowedCpus(): number[] {
+  try {
+    const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
+    return list.split(',').flatMap((range) => {
+      const [first = Number.NaN, last = first] = range.split('-').map(Number)
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+    })
+  } catch {
+    return []
+  }
+}
+
+/** A server and a client of one contestant. */
+export class Pair {
+  readonly #server: ChildProcess
+  readonly #client: ChildProcess
+
+  private constructor(server: ChildProcess, client: ChildProcess) {
+    this.#server = server
+    this.#client = client
+  }
+
+  /** @param profiles a directory that takes a CPU profile of each process */
+  static async start(contestant: string, places: Places, profiles: string | undefined): Promise<Pair> {
+    const server = begin(['serve', contestant], places.server, profiles)
+    const { port } = await expectReport(server, PATIENCE, 'port')
+    const client = begin(['drive', contestant, String(port)], places.client, profiles)
+    await expectReport(client, PATIENCE, 'port')
+    return new Pair(server, client)
+  }
+
+  async measure(order: Order): Promise<number> {
+    this.#client.send(order)
+    return (await expectReport(this.#client, order.settle + order.measure + PATIENCE, 'rate')).rate
+  }
+
+  async end(): Promise<void> {
+    await end(this.#client)
+    await end(this.#server)
+  }
+}
+
+function begin(args: readonly string[], cpu: number | undefined, profiles: string | undefined): ChildProcess {
+  const flags =
+    profiles === undefined
+      ? []
+      : ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${args.slice(0, 2).join('-')}.cpuprofile`]
+  const child = fork(
+    CHILD,
+    args,
+    cpu === undefined ? { execArgv: flags } : { execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath, ...flags] },
+  )
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  return child
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  if (child.connected) child.disconnect()
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+  await gone
+  clearTimeout(timer)
+}
+
+type Reported<Key> = Extract<Report, { readonly [Name in Key & string]: number }>
+
+async function expectReport<Key extends 'port' | 'rate'>(
+  child: ChildProcess,
+  patience: number,
+  key: Key,
+): Promise<Reported<Key>> {
+  const stop = new AbortController()
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(patience)])
+  try {
+    const [report] = (await Promise.race([
+      once(child, 'message', { signal }),
+      once(child, 'exit', { signal }).then(() => {
+        throw new Error(`A process of ${child.spawnargs.slice(-3).join(' ')} ended too early`)
+      }),
+    ])) as [Report]
+    if ('error' in report) throw new Error(report.error)
+    if (!(key in report)) throw new Error(`Expected a ${key}, got ${JSON.stringify(report)}`)
+    return report as Reported<Key>
+  } finally {
+    stop.abort()
+  }
+}

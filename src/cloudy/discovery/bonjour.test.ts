@@ -1,0 +1,243 @@
+// Real multicast DNS, on the loopback interface only: peers in one process see each other, change, leave, and survive what a stranger says.
+
+import { randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { type AdvertiseOptions, advertise, type Browse, browse, type Sighting } from './bonjour.js'
+import { cardToTxt, MAX_CARD } from './txt-record.js'
+
+type Seen = { seen: Sighting } | { gone: string } | { ignored: string; reason: string }
+
+const open: { close(): Promise<void> }[] = []
+const errors: Error[] = []
+const onError = (error: Error) => errors.push(error)
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((one) => one.close()))
+  expect(errors.splice(0)).toEqual([])
+})
+
+async function advertised(options: Omit<AdvertiseOptions, 'loopbackOnly'>) {
+  const advertisement = await advertise({ host: 'test-host.local', ...options, loopbackOnly: true, onError })
+  open.push({ close: () => advertisement.withdraw() })
+  return advertisement
+}
+
+/** A browser whose events are kept, and awaited one condition at a time. */
+async function watcher() {
+  const events: Seen[] = []
+  const waiting = new Set<() => void>()
+  const note = (event: Seen) => {
+    events.push(event)
+    for (const wake of waiting) wake()
+    waiting.clear()
+  }
+  const browser: Browse = await browse({
+    loopbackOnly: true,
+    onError,
+    onSeen: (seen) => note({ seen }),
+    onGone: (gone) => note({ gone }),
+    onIgnored: (ignored, reason) => note({ ignored, reason }),
+  })
+  open.push({ close: () => browser.stop() })
+  const until = async <T>(find: (events: readonly Seen[]) => T | undefined, patience = 2000): Promise<T> => {
+    const late = AbortSignal.timeout(patience)
+    for (;;) {
+      const found = find(events)
+      if (found !== undefined) return found
+      await new Promise<void>((resolve, reject) => {
+        waiting.add(resolve)
+        late.addEventListener('abort', () => reject(new Error(`not seen within ${patience} ms`)), { once: true })
+      })
+    }
+  }
+  const of = (instance: string) => events.filter((event) => nameOf(event) === instance)
+  const sighted = (instance: string, card: Uint8Array) =>
+    until(() => {
+      for (const event of events)
+        if ('seen' in event && event.seen.instance === instance && same(event.seen.card, card)) return event.seen
+      return undefined
+    })
+  const gone = (instance: string, patience?: number) =>
+    until(() => events.find((event) => 'gone' in event && event.gone === instance), patience)
+  const ignored = (instance: string) => until(() => of(instance).find((event) => 'ignored' in event))
+  return { events, of, sighted, gone, ignored, browser }
+}
+
+const nameOf = (event: Seen) => ('seen' in event ? event.seen.instance : 'gone' in event ? event.gone : event.ignored)
+const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
+const unique = (name: string) => `${name} ${randomBytes(4).toString('hex')}`
+
+/** Octets that a text would not survive: zero, equals signs, line breaks, no UTF-8. */
+function card(length: number): Buffer {
+  return Buffer.concat([Buffer.from([0x00, 0x3d, 0x3d, 0x0a, 0xff, 0xc0, 0x00]), randomBytes(length - 7)])
+}
+
+describe('two peers and a browser in one process', () => {
+  test('see each other within two seconds, octet by octet', async () => {
+    const [ada, bob] = [unique('Ada'), unique('Bob')]
+    const [cardOfAda, cardOfBob] = [card(645), card(MAX_CARD)]
+    const start = performance.now()
+    const here = await watcher()
+    await Promise.all([
+      advertised({ instance: ada, port: 4001, card: cardOfAda }),
+      advertised({ instance: bob, port: 4002, card: cardOfBob }),
+    ])
+    const seen = await Promise.all([here.sighted(ada, cardOfAda), here.sighted(bob, cardOfBob)])
+    expect(performance.now() - start).toBeLessThan(2000)
+    expect(seen[0]).toMatchObject({ host: 'test-host.local', port: 4001, addresses: ['127.0.0.1'], source: '127.0.0.1' })
+    expect(seen[1]).toMatchObject({ instance: bob, port: 4002 })
+
+    const later = await watcher() // one that comes after the announcements asks, and is answered
+    await Promise.all([later.sighted(ada, cardOfAda), later.sighted(bob, cardOfBob)])
+    expect(here.events).toHaveLength(2)
+  })
+
+  test('a card that changes in place is seen changed, never gone', async () => {
+    const name = unique('Ada')
+    const [first, second, third] = [card(500), card(900), card(20)]
+    const here = await watcher()
+    const ada = await advertised({ instance: name, port: 4003, card: first })
+    await here.sighted(name, first)
+    await ada.update(second)
+    await here.sighted(name, second)
+    await ada.update(third)
+    await here.sighted(name, third)
+    const later = await watcher()
+    await later.sighted(name, third)
+    expect(here.of(name).map((event) => Object.keys(event)[0])).toEqual(['seen', 'seen', 'seen'])
+    await expect(ada.update(card(MAX_CARD + 1))).rejects.toThrow(RangeError)
+  })
+
+  test('who withdraws is gone, and the others are not', async () => {
+    const [ada, bob] = [unique('Ada'), unique('Bob')]
+    const here = await watcher()
+    const [first, second] = await Promise.all([
+      advertised({ instance: ada, port: 4004, card: card(100) }),
+      advertised({ instance: bob, port: 4005, card: card(100) }),
+    ])
+    const renewed = card(101)
+    await second.update(renewed)
+    await here.sighted(bob, renewed)
+    await first.withdraw()
+    await first.withdraw()
+    await here.gone(ada)
+    await expect(first.update(card(100))).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
+    const again = card(102)
+    await second.update(again)
+    await here.sighted(bob, again)
+    expect(here.of(bob).some((event) => 'gone' in event)).toBe(false)
+  })
+
+  test('a name that is taken gets a number, with or without a race, and its owner stays', async () => {
+    const name = unique('Dr. Ada')
+    const lawful = name.replaceAll('.', '-')
+    const here = await watcher()
+    const racers = await Promise.all(
+      [4006, 4007].map((port) => advertised({ instance: name, port, card: Buffer.from(`card ${port}`) })),
+    )
+    const third = await advertised({ instance: name, port: 4008, card: Buffer.from('card 4008') })
+    expect([...racers.map(({ instance }) => instance).sort(), third.instance]).toEqual([lawful, `${lawful} (2)`, `${lawful} (3)`])
+    expect(racers[1]?.instance).toBe(lawful) // of two that probe together the larger port goes on
+    for (const [index, port] of [4006, 4007].entries())
+      await here.sighted(racers[index]?.instance ?? '', Buffer.from(`card ${port}`))
+    await here.sighted(third.instance, Buffer.from('card 4008'))
+    expect(here.events.some((event) => 'gone' in event)).toBe(false)
+  }, 10_000)
+
+  test('after stop() the browser says nothing more', async () => {
+    const name = unique('Ada')
+    const here = await watcher()
+    const other = await watcher()
+    const octets = card(50)
+    const ada = await advertised({ instance: name, port: 4009, card: octets })
+    await Promise.all([here.sighted(name, octets), other.sighted(name, octets)])
+    await here.browser.stop()
+    const before = here.events.length
+    await ada.withdraw()
+    await other.gone(name)
+    expect(here.events).toHaveLength(before)
+  })
+})
+
+describe('what a stranger says', () => {
+  test('a TXT record without a card is ignored with the reason, once, and becomes a sighting when it is mended', async () => {
+    const name = unique('Mallory')
+    const here = await watcher()
+    await say(announcement(name, [Buffer.from('c0=begin'), Buffer.from('c2=end')]))
+    await say(announcement(name, [Buffer.from('c0=begin'), Buffer.from('c2=end')]))
+    expect(await here.ignored(name)).toEqual({ ignored: name, reason: 'c1 is missing from the TXT record' })
+    await say(announcement(name, cardToTxt(Buffer.from('whole'))))
+    await here.sighted(name, Buffer.from('whole'))
+    expect(here.of(name)).toHaveLength(2)
+  })
+
+  test('a name with dots is not cut', async () => {
+    const name = unique('A.B.')
+    const here = await watcher()
+    await say(announcement(name, cardToTxt(Buffer.from('card'))))
+    expect(await here.sighted(name, Buffer.from('card'))).toMatchObject({ instance: name, host: 'stranger.local', port: 1 })
+  })
+
+  test('a forged goodbye is contradicted, and nobody is gone', async () => {
+    const name = unique('Ada')
+    const here = await watcher()
+    const ada = await advertised({ instance: name, port: 4010, card: Buffer.from('card') })
+    await here.sighted(name, Buffer.from('card'))
+    await say(announcement(name, cardToTxt(Buffer.from('card')), 0))
+    await expect(here.gone(name, 1500)).rejects.toThrow('not seen within')
+    await ada.withdraw()
+    await here.gone(name)
+  }, 10_000)
+
+  test('octets that are not DNS do no harm', async () => {
+    const name = unique('Ada')
+    const here = await watcher()
+    await advertised({ instance: name, port: 4011, card: Buffer.from('card') })
+    await say(randomBytes(300))
+    await say(Buffer.from('00008400ffffffffffffffff', 'hex'))
+    const later = await watcher()
+    await Promise.all([here.sighted(name, Buffer.from('card')), later.sighted(name, Buffer.from('card'))])
+  })
+})
+
+test('what cannot be advertised is refused before anything is sent', async () => {
+  const base = { instance: 'x', card: Buffer.from('card'), loopbackOnly: true }
+  await expect(advertise({ ...base, port: 0 })).rejects.toThrow(RangeError)
+  await expect(advertise({ ...base, port: 1, card: Buffer.alloc(MAX_CARD + 1) })).rejects.toThrow(RangeError)
+  await expect(advertise({ ...base, port: 1, host: 'a.b.local' })).rejects.toThrow(RangeError)
+})
+
+// A sender of its own: what it says owes nothing to the code under test.
+
+function announcement(instance: string, txt: readonly Buffer[], ttl = 120): Buffer {
+  const text = (label: string) => Buffer.concat([Buffer.from([Buffer.byteLength(label)]), Buffer.from(label)])
+  const type = Buffer.concat([...['_cloudy', '_tcp', 'local'].map(text), Buffer.of(0)])
+  const fqdn = Buffer.concat([text(instance), type])
+  const host = Buffer.concat([text('stranger'), text('local'), Buffer.of(0)])
+  const record = (name: Buffer, number: number, data: Buffer) => {
+    const fixed = Buffer.alloc(10)
+    fixed.writeUInt16BE(number, 0)
+    fixed.writeUInt16BE(1, 2)
+    fixed.writeUInt32BE(ttl, 4)
+    fixed.writeUInt16BE(data.length, 8)
+    return Buffer.concat([name, fixed, data])
+  }
+  const strings = txt.map((string) => Buffer.concat([Buffer.of(string.length), string]))
+  return Buffer.concat([
+    Buffer.from('000084000000000300000000', 'hex'),
+    record(type, 12, fqdn),
+    record(fqdn, 33, Buffer.concat([Buffer.from([0, 0, 0, 0, 0, 1]), host])),
+    record(fqdn, 16, Buffer.concat(strings)),
+  ])
+}
+
+async function say(datagram: Buffer): Promise<void> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true })
+  socket.bind(5353, '0.0.0.0')
+  await once(socket, 'listening')
+  socket.setMulticastInterface('127.0.0.1')
+  await new Promise((resolve) => socket.send(datagram, 5353, '224.0.0.251', resolve))
+  await new Promise<void>((resolve) => socket.close(() => resolve()))
+}

@@ -1,0 +1,141 @@
+// Identities: saved and loaded, encrypted, renewed, and what they will not sign.
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { Identity } from './identity.js'
+import { verifyObject } from './signed-object.js'
+
+let folder: string
+let alice: Identity
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cloudy-identity-'))
+  alice = await Identity.generate({ nickname: 'Alice' })
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+describe('a saved identity', () => {
+  test('is loaded as it was, from a file that only its owner can read', async () => {
+    const path = join(folder, 'plain.pem')
+    await alice.save(path)
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    const loaded = await Identity.load(path)
+    expect(loaded.fingerprint).toBe(alice.fingerprint)
+    expect(loaded.nickname).toBe('Alice')
+    expect(loaded.privateKeyPem()).toBe(alice.privateKeyPem())
+    expect(loaded.certificatePem()).toBe(alice.certificatePem())
+    const object = await loaded.sign('hello', { type: 'example/note', lifetime: 60 })
+    expect(verifyObject(object.octets, { now: Date.now() }).signer.fingerprint).toBe(alice.fingerprint)
+  })
+
+  test('takes the place of the old file, and leaves nothing beside it', async () => {
+    const path = join(folder, 'again.pem')
+    await alice.save(path)
+    const bob = await Identity.generate({ nickname: 'Bob' })
+    await bob.save(path)
+    expect((await Identity.load(path)).fingerprint).toBe(bob.fingerprint)
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([])
+    await expect(alice.save(join(folder, 'no', 'such', 'folder.pem'))).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(alice.save(folder)).rejects.toThrow()
+    expect(
+      (await readdir(join(folder, '..'))).filter((name) => name.endsWith('.tmp') && name.includes('cloudy-identity-')),
+    ).toEqual([])
+  })
+
+  test('is refused when others can read it, as a whole or not at all', async () => {
+    const path = join(folder, 'open.pem')
+    await writeFile(path, alice.privateKeyPem() + alice.certificatePem())
+    await chmod(path, 0o644)
+    await expect(Identity.load(path)).rejects.toMatchObject({ code: 'CLOUDY_ERR_IDENTITY', reason: 'permissions' })
+  })
+
+  test('with a passphrase is PKCS#8 that OpenSSL decrypts, in 600,000 rounds', async () => {
+    const path = join(folder, 'secret.pem')
+    const passphrase = 'pass wörd'
+    await alice.save(path, { passphrase })
+    const text = await readFile(path, 'utf8')
+    expect(text).toContain('-----BEGIN ENCRYPTED PRIVATE KEY-----')
+    expect(text).not.toContain('-----BEGIN PRIVATE KEY-----')
+    expect(execFileSync('openssl', ['asn1parse'], { input: text }).toString()).toMatch(
+      /PBES2[\s\S]*:0927C0[\s\S]*hmacWithSHA256[\s\S]*aes-256-cbc/,
+    )
+    const pem = execFileSync('openssl', ['pkcs8', '-in', path, '-passin', `pass:${passphrase}`]).toString()
+    expect(await Identity.fromPem(pem + alice.certificatePem())).toMatchObject({ fingerprint: alice.fingerprint })
+    expect((await Identity.load(path, { passphrase: passphrase.normalize('NFD') })).fingerprint).toBe(alice.fingerprint)
+    await expect(Identity.load(path, { passphrase: 'password' })).rejects.toMatchObject({ reason: 'passphrase' })
+    await expect(Identity.load(path)).rejects.toMatchObject({ reason: 'passphrase' })
+    await expect(alice.save(path, { passphrase: '' })).rejects.toThrow(RangeError)
+  })
+
+  test('made by OpenSSL is read too', async () => {
+    const path = join(folder, 'theirs.pem')
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' }).toString()
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
+    const certificate = openssl('req', '-x509', ...curve, '-subj', '/CN=Carol', '-days', '30', '-nodes', '-keyout', path)
+    const encrypt = (cipher: string) => openssl('pkcs8', '-topk8', '-in', path, '-v2', cipher, '-passout', 'pass:abc')
+    const carol = await Identity.fromPem(encrypt('aes-128-cbc') + certificate, { passphrase: 'abc' })
+    expect(carol.nickname).toBe('Carol')
+    const object = await carol.sign(1, { type: 'example/note', lifetime: 60 })
+    expect(object.signer.fingerprint).toBe(carol.fingerprint)
+    const old = Identity.fromPem(encrypt('des3') + certificate, { passphrase: 'abc' })
+    await expect(old).rejects.toMatchObject({ reason: 'malformed' })
+  })
+
+  test('has to be one key and its own certificate', async () => {
+    const bob = await Identity.generate({ nickname: 'Bob' })
+    await expect(Identity.fromPem(alice.privateKeyPem() + bob.certificatePem())).rejects.toMatchObject({ reason: 'mismatch' })
+    for (const text of [
+      '',
+      alice.privateKeyPem(),
+      alice.certificatePem(),
+      alice.privateKeyPem() + alice.certificatePem() + bob.certificatePem(),
+      alice.privateKeyPem() + bob.privateKeyPem() + alice.certificatePem(),
+      alice.privateKeyPem().replace(/\nM.{20}/, '\nMAAAAAAAAAAAAAAAAAAAA') + alice.certificatePem(),
+    ])
+      await expect(Identity.fromPem(text)).rejects.toMatchObject({ code: 'CLOUDY_ERR_IDENTITY', reason: 'malformed' })
+  })
+})
+
+describe('an identity', () => {
+  test('keeps its fingerprint when its certificate is renewed', async () => {
+    const now = new Date('2040-06-01T00:00:00Z')
+    const renewed = await alice.renew({ now })
+    expect(renewed.fingerprint).toBe(alice.fingerprint)
+    expect(renewed.nickname).toBe('Alice')
+    expect(renewed.certificatePem()).not.toBe(alice.certificatePem())
+    expect(renewed.certificate.notBefore.toISOString()).toBe('2040-05-31T00:00:00.000Z')
+    expect(renewed.certificate.notAfter.getUTCFullYear()).toBe(2060)
+    expect((await alice.renew({ nickname: 'Alice B.' })).nickname).toBe('Alice B.')
+  })
+
+  test('does not sign what is the project’s own', async () => {
+    for (const type of [
+      'cloudy/card',
+      'cloudy/relationship',
+      'cloudy/',
+      'Cloudy/card',
+      'note',
+      '',
+      'example/',
+      `example/${'x'.repeat(64)}`,
+    ])
+      await expect(alice.sign({}, { type, lifetime: 60 })).rejects.toThrow(RangeError)
+  })
+
+  test('does not sign what nobody could accept', async () => {
+    const sign = (value: string | number, lifetime: number) => alice.sign(value, { type: 'example/note', lifetime })
+    await expect(sign('\ud800', 60)).rejects.toMatchObject({ reason: 'json' })
+    await expect(sign('x'.repeat(70_000), 60)).rejects.toMatchObject({ reason: 'oversized' })
+    await expect(sign('x', 0)).rejects.toMatchObject({ reason: 'lifetime' })
+    await expect(sign('x', 0.5)).rejects.toMatchObject({ reason: 'envelope' })
+    await expect(alice.sign('x', { type: 'example/note', lifetime: 1, to: 'Bob' })).rejects.toMatchObject({ reason: 'envelope' })
+  })
+
+  test('does not show its private key', () => {
+    const shown = inspect(alice, { depth: 10, showHidden: true })
+    expect(shown).toBe(`Identity ${alice.fingerprint} “Alice”`)
+    expect(JSON.stringify(alice)).not.toContain('pkcs8')
+  })
+})

@@ -1,0 +1,143 @@
+// An identity: a key pair, and the certificate that carries the public key into TLS and CMS. Whoever can use the private key is the person.
+import { inspect } from 'node:util'
+import { type IdentityCertificate, makeCertificate, readCertificate } from './certificate.js'
+import { exportPrivateKey, generateKeys, importPrivateKey, type KeyKind, type Keys, sign } from './crypto.js'
+import { canonicalKey, type Fingerprint, type PublicKey } from './fingerprint.js'
+import type { Json } from './json.js'
+import { decryptKey, encryptKey, IdentityError, readPrivateFile, writePrivateFile } from './key-file.js'
+import { readPem, toPem } from './pem.js'
+import { isOpenType, SIGN, type SignedObject, type Signer, signObject, toSeconds } from './signed-object.js'
+import { inQuotes } from './text.js'
+
+export { IdentityError } from './key-file.js'
+
+/** Labels in PEM (RFC 7468). */
+const PLAIN = 'PRIVATE KEY'
+const ENCRYPTED = 'ENCRYPTED PRIVATE KEY'
+const CERTIFICATE = 'CERTIFICATE'
+
+/** What an application says when it signs a value. */
+export interface SignOptions {
+  /** Lower case, with a slash, such as `example/note`; those that begin with `cloudy/` are reserved. */
+  readonly type: string
+  /** Seconds for which the object is valid. */
+  readonly lifetime: number
+  /** Fingerprint of the only one it is meant for. */
+  readonly to?: Fingerprint | undefined
+  /** By default the clock's. */
+  readonly now?: Date | number | undefined
+}
+
+/** The key of a person, and what can be done with it. It does not change; a renewed certificate makes a new `Identity` of the same key. */
+export class Identity implements Signer {
+  readonly publicKey: PublicKey
+  readonly certificate: IdentityCertificate
+  readonly #privateKey: CryptoKey
+  readonly #pkcs8: Uint8Array
+
+  private constructor(privateKey: CryptoKey, pkcs8: Uint8Array, certificate: IdentityCertificate) {
+    this.publicKey = certificate.publicKey
+    this.certificate = certificate
+    this.#privateKey = privateKey
+    this.#pkcs8 = pkcs8
+  }
+
+  /** Makes a key and a certificate for it. */
+  static async generate(options: { nickname?: string; algorithm?: KeyKind; now?: Date | number } = {}): Promise<Identity> {
+    const keys = await generateKeys(options.algorithm ?? 'P-256')
+    return Identity.#certified(keys, options.nickname ?? '', options.now)
+  }
+
+  static async #certified(keys: Keys, nickname: string, now: Date | number = Date.now()): Promise<Identity> {
+    const certificate = await makeCertificate(keys, { nickname, now })
+    return new Identity(keys.privateKey, await exportPrivateKey(keys.privateKey), certificate)
+  }
+
+  /**
+   * Reads what `save` wrote.
+   * @throws IdentityError; also what `open` throws when there is no such file
+   */
+  static async load(path: string, options: { passphrase?: string | undefined } = {}): Promise<Identity> {
+    return Identity.fromPem(await readPrivateFile(path), options)
+  }
+
+  /**
+   * Reads an identity from PEM: one private key (PKCS#8, may be encrypted) and one certificate of the same key.
+   * @throws IdentityError
+   */
+  static async fromPem(text: string, options: { passphrase?: string | undefined } = {}): Promise<Identity> {
+    const blocks = readPem(text)
+    const [key, ...moreKeys] = blocks.filter(({ label }) => label === PLAIN || label === ENCRYPTED)
+    const [own, ...moreCertificates] = blocks.filter(({ label }) => label === CERTIFICATE)
+    if (key === undefined || own === undefined || moreKeys.length + moreCertificates.length > 0)
+      throw new IdentityError('malformed', 'An identity is one private key and one certificate')
+    const pkcs8 = key.label === PLAIN ? key.der : await Identity.#decrypt(key.der, options.passphrase)
+    try {
+      const keys = await importPrivateKey(pkcs8)
+      const certificate = readCertificate(own.der)
+      if (canonicalKey(keys.publicKeyDer).fingerprint !== certificate.fingerprint)
+        throw new IdentityError('mismatch', 'The certificate is of another key than the private key')
+      return new Identity(keys.privateKey, await exportPrivateKey(keys.privateKey), certificate)
+    } catch (cause) {
+      if (cause instanceof IdentityError) throw cause
+      throw new IdentityError('malformed', 'The private key or the certificate cannot be used', { cause })
+    }
+  }
+
+  static #decrypt(encrypted: Uint8Array, passphrase: string | undefined): Promise<Uint8Array> {
+    if (passphrase === undefined) throw new IdentityError('passphrase', 'The private key is encrypted: a passphrase is needed')
+    return decryptKey(encrypted, passphrase)
+  }
+
+  /** Writes private key and certificate to one file with mode 0600, all or nothing; a passphrase encrypts the key. */
+  async save(path: string, options: { passphrase?: string | undefined } = {}): Promise<void> {
+    const { passphrase } = options
+    const key = passphrase === undefined ? this.privateKeyPem() : toPem(ENCRYPTED, await encryptKey(this.#pkcs8, passphrase))
+    await writePrivateFile(path, key + this.certificatePem())
+  }
+
+  /** The name of the key, in print; the same whatever the certificate says. */
+  get fingerprint(): Fingerprint {
+    return this.publicKey.fingerprint
+  }
+
+  get nickname(): string {
+    return this.certificate.nickname
+  }
+
+  /** The private key, not encrypted, for TLS. */
+  privateKeyPem(): string {
+    return toPem(PLAIN, this.#pkcs8)
+  }
+
+  certificatePem(): string {
+    return toPem(CERTIFICATE, this.certificate.der)
+  }
+
+  /** The same key with a new certificate, and with another nickname if one is given. */
+  renew(options: { nickname?: string; now?: Date | number } = {}): Promise<Identity> {
+    const keys = { privateKey: this.#privateKey, publicKeyDer: this.publicKey.der }
+    return Identity.#certified(keys, options.nickname ?? this.nickname, options.now)
+  }
+
+  /**
+   * Signs a value of an application.
+   * @throws RangeError when the type is reserved or not a type; ObjectError when nobody could accept the outcome
+   */
+  async sign(value: Json, options: SignOptions): Promise<SignedObject> {
+    const { type, lifetime, to } = options
+    if (!isOpenType(type)) throw new RangeError('A type is like example/note, in lower case, and does not begin with cloudy/')
+    const issued = toSeconds(options.now ?? Date.now())
+    return signObject(this, { type, issued, expires: issued + lifetime, to, value })
+  }
+
+  /** The signature alone: for `signObject`, which knows what it signs. */
+  [SIGN](octets: Uint8Array): Promise<Uint8Array> {
+    return sign(this.#privateKey, octets)
+  }
+
+  /** Keeps the key out of logs. */
+  [inspect.custom](): string {
+    return `Identity ${this.fingerprint} ${inQuotes(this.nickname)}`
+  }
+}

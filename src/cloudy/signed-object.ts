@@ -1,0 +1,176 @@
+// Signed objects: a JSON envelope (type, issued, expires, to, value) inside CMS. What is verified are the very octets that were carried,
+// so nothing has to be put into a canonical form first; `cms.ts` has the profile.
+import { type IdentityCertificate, readCertificate } from './certificate.js'
+import { readCms, signedAttributes, writeCms } from './cms.js'
+import { isSignedBy, sha256 } from './crypto.js'
+import { equalOctets } from './der.js'
+import { canonicalKey, type Fingerprint, isFingerprint, type PublicKey } from './fingerprint.js'
+import { type Json, parseJson } from './json.js'
+import { ObjectError } from './object-error.js'
+
+/** Largest object, in octets, unless the receiver says otherwise. Files are not objects; their manifests are. */
+export const MAX_OBJECT = 65_536
+/** Longest time from issued to expires, in seconds, unless the receiver says otherwise: ten years, for what people say of each other. */
+export const MAX_LIFETIME = 315_360_000
+/** How far ahead of ours the clock of a signer may be, in seconds. */
+export const CLOCK_TOLERANCE = 120
+/** Types that begin like this are the project's own: `Identity.sign` refuses them. */
+export const RESERVED_TYPE = 'cloudy/'
+
+const MAX_TYPE = 64
+const TYPE = /^[a-z0-9][a-z0-9.+-]*(?:\/[a-z0-9][a-z0-9.+-]*)+$/
+/** Seconds since 1970 up to the end of the year 9999. */
+const MAX_TIME = 253_402_300_799
+
+/** What is said, and to whom, and for how long. */
+export interface Envelope {
+  /** Lower case, with a slash: `example/note`. */
+  readonly type: string
+  /** Seconds since 1970, as in all envelopes: one notation, no time zones, no fractions. */
+  readonly issued: number
+  readonly expires: number
+  /** Fingerprint of the only one it is meant for: it is worth nothing to anybody else. */
+  readonly to?: Fingerprint | undefined
+  readonly value: Json
+}
+
+/** A verified object. */
+export interface SignedObject extends Envelope {
+  readonly signer: {
+    readonly fingerprint: Fingerprint
+    readonly publicKeyDer: Uint8Array
+    /** Absent when the object carries the key instead, as cards do. */
+    readonly certificate?: IdentityCertificate | undefined
+  }
+  /** By which objects are told apart: SHA-256 over the signer's SubjectPublicKeyInfo and the signed content, in hexadecimal. Of one content there can be many signatures. */
+  readonly digest: string
+  /** The object as it was carried and may be passed on. */
+  readonly octets: Uint8Array
+}
+
+/** Key of the method with which a signer signs octets. It stays inside: whoever has it can sign reserved types. */
+export const SIGN = Symbol('sign')
+
+/** Who signs: an `Identity` does. */
+export interface Signer {
+  readonly publicKey: PublicKey
+  readonly certificate: IdentityCertificate
+  [SIGN](octets: Uint8Array): Promise<Uint8Array>
+}
+
+export interface VerifyOptions {
+  /** The time at which it has to be valid; a number is in milliseconds. */
+  readonly now: Date | number
+  readonly maxSize?: number | undefined
+  /** In seconds. */
+  readonly maxLifetime?: number | undefined
+  /** SubjectPublicKeyInfo of the only signer that is accepted. */
+  readonly signerKey?: Uint8Array | undefined
+  /** Ours: an object to somebody else is refused. Without it `to` is for the caller to judge. */
+  readonly recipient?: Fingerprint | undefined
+  readonly type?: string | undefined
+}
+
+/**
+ * Signs an envelope of any type. The object carries the signer's certificate, or, to be small, only its key, inside what is signed.
+ * @throws ObjectError when nobody could accept the outcome: the value is not strict JSON, it is too large, the lifetime is not one
+ */
+export async function signObject(
+  signer: Signer,
+  envelope: Envelope,
+  carry: 'certificate' | 'key' = 'certificate',
+): Promise<SignedObject> {
+  const { type, issued, expires, to, value } = envelope
+  const key = carry === 'key' ? toBase64(signer.publicKey.der) : undefined
+  const content = Buffer.from(JSON.stringify({ type, issued, expires, to, key, value }))
+  if (content.length > MAX_OBJECT) throw new ObjectError('oversized', `${content.length} octets`)
+  const messageDigest = sha256(content)
+  const signature = await signer[SIGN](signedAttributes(messageDigest))
+  const certificate = carry === 'certificate' ? signer.certificate.der : undefined
+  return verifyObject(writeCms({ content, messageDigest, signature, certificate }, signer.publicKey), { now: issued * 1000 })
+}
+
+/**
+ * Believes an object, or throws. Everything is checked: size, encoding, the one signer, its key, the signature, the envelope, its times.
+ * @throws ObjectError with the reason
+ */
+export function verifyObject(octets: Uint8Array, options: VerifyOptions): SignedObject {
+  const maxSize = options.maxSize ?? MAX_OBJECT
+  if (octets.length > maxSize) throw new ObjectError('oversized', `${octets.length} octets, ${maxSize} allowed`)
+  const own = new Uint8Array(octets)
+  const parts = readCms(own)
+  const json = parseJson(parts.content)
+  const certificate = parts.certificate === undefined ? undefined : readCertificate(parts.certificate)
+  const envelope = readEnvelope(json, certificate === undefined)
+  const key = certificate?.publicKey ?? canonicalKey(fromBase64(envelope.key))
+  if (!equalOctets(writeCms(parts, key), own)) throw new ObjectError('not-canonical')
+  if (!equalOctets(sha256(parts.content), parts.messageDigest)) throw new ObjectError('signature', 'its digest is another')
+  if (!isSignedBy(key.key, signedAttributes(parts.messageDigest), parts.signature)) throw new ObjectError('signature')
+  if (options.signerKey !== undefined && !equalOctets(options.signerKey, key.der)) throw new ObjectError('key')
+  checkEnvelope(envelope, options)
+  const { type, issued, expires, to, value } = envelope
+  return {
+    type,
+    issued,
+    expires,
+    to,
+    value,
+    signer: { fingerprint: key.fingerprint, publicKeyDer: key.der, certificate },
+    digest: Buffer.from(sha256(key.der, parts.content)).toString('hex'),
+    octets: own,
+  }
+}
+
+/** `now` in whole seconds since 1970. */
+export function toSeconds(now: Date | number): number {
+  const seconds = Math.floor(Number(now) / 1000)
+  if (!(seconds >= 0 && seconds <= MAX_TIME)) throw new RangeError('This is not a time')
+  return seconds
+}
+
+/** Whether an application may sign objects of this type. */
+export function isOpenType(type: string): boolean {
+  return type.length <= MAX_TYPE && TYPE.test(type) && !type.startsWith(RESERVED_TYPE)
+}
+
+function readEnvelope(json: Json, withKey: boolean): Envelope & { key: string } {
+  if (!isObject(json)) throw new ObjectError('envelope')
+  const { type, issued, expires, to, key = '', value, ...rest } = json
+  if (typeof type !== 'string' || type.length > MAX_TYPE || !TYPE.test(type)) throw new ObjectError('envelope', 'type')
+  if (!isTime(issued) || !isTime(expires)) throw new ObjectError('envelope', 'issued, expires')
+  if (to !== undefined && (typeof to !== 'string' || !isFingerprint(to))) throw new ObjectError('envelope', 'to')
+  if (typeof key !== 'string' || (key !== '') !== withKey) throw new ObjectError('envelope', 'key')
+  if (value === undefined) throw new ObjectError('envelope', 'value')
+  if (Object.keys(rest).length > 0) throw new ObjectError('envelope', 'another member')
+  return { type, issued, expires, to, key, value }
+}
+
+function checkEnvelope(envelope: Envelope, options: VerifyOptions): void {
+  const now = toSeconds(options.now)
+  const lifetime = envelope.expires - envelope.issued
+  if (options.type !== undefined && envelope.type !== options.type) throw new ObjectError('type')
+  if (lifetime <= 0 || lifetime > (options.maxLifetime ?? MAX_LIFETIME)) throw new ObjectError('lifetime', `${lifetime} seconds`)
+  if (envelope.issued > now + CLOCK_TOLERANCE) throw new ObjectError('from-future', `${envelope.issued - now} seconds ahead`)
+  if (envelope.expires <= now) throw new ObjectError('expired', `${now - envelope.expires} seconds ago`)
+  if (options.recipient !== undefined && envelope.to !== undefined && envelope.to !== options.recipient)
+    throw new ObjectError('recipient')
+}
+
+/** Whether a JSON value is an object, not an array. */
+export function isObject(json: Json | undefined): json is { readonly [name: string]: Json } {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
+
+function isTime(json: Json | undefined): json is number {
+  return typeof json === 'number' && Number.isInteger(json) && json >= 0 && json <= MAX_TIME
+}
+
+function toBase64(octets: Uint8Array): string {
+  return Buffer.from(octets).toString('base64')
+}
+
+function fromBase64(text: string): Uint8Array {
+  const octets = Buffer.from(text, 'base64')
+  if (toBase64(octets) !== text) throw new ObjectError('envelope', 'key')
+  return octets
+}
