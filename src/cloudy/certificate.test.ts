@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, test } from '@jest/globals'
+import { testWith } from '../../test/needs.js'
 import { type IdentityCertificate, MAX_CERTIFICATE, makeCertificate, readCertificate } from './certificate.js'
 import { generateKeys, type Keys, sign, signatureAlgorithm } from './crypto.js'
 import { element, inside, readElement, SEQUENCE, sequence } from './der.js'
@@ -16,7 +17,7 @@ beforeAll(async () => {
 })
 
 describe('makeCertificate', () => {
-  test('makes what OpenSSL understands', () => {
+  testWith('openssl')('makes what OpenSSL understands', () => {
     const text = openssl(['x509', '-inform', 'DER', '-noout', '-text', '-nameopt', 'utf8'], certificate.der)
     for (const line of [
       'Version: 3 (0x2)',

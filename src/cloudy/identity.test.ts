@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { testWith } from '../../test/needs.js'
 import { Identity } from './identity.js'
 import { verifyObject } from './signed-object.js'
 
@@ -51,7 +52,7 @@ describe('a saved identity', () => {
     await expect(Identity.load(path)).rejects.toMatchObject({ code: 'CLOUDY_ERR_IDENTITY', reason: 'permissions' })
   })
 
-  test('with a passphrase is PKCS#8 that OpenSSL decrypts, in 600,000 rounds', async () => {
+  testWith('openssl')('with a passphrase is PKCS#8 that OpenSSL decrypts, in 600,000 rounds', async () => {
     const path = join(folder, 'secret.pem')
     const passphrase = 'pass wörd'
     await alice.save(path, { passphrase })
@@ -69,7 +70,7 @@ describe('a saved identity', () => {
     await expect(alice.save(path, { passphrase: '' })).rejects.toThrow(RangeError)
   })
 
-  test('made by OpenSSL is read too', async () => {
+  testWith('openssl')('made by OpenSSL is read too', async () => {
     const path = join(folder, 'theirs.pem')
     const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' }).toString()
     const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']

@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+// The program `beep`: a BEEP peer on the command line, to try other implementations against.
+import { createRequire } from 'node:module'
+import { Command, InvalidArgumentError } from 'commander'
+import { listenCommand } from './listen-command.js'
+import { type Place, pingCommand } from './ping-command.js'
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+
+const program = new Command('beep')
+  .description('A BEEP peer (RFC 3080, RFC 3081) on the command line')
+  .version(version)
+  .showHelpAfterError()
+
+program
+  .command('listen')
+  .description('await sessions and serve echo, sink and refusing profiles')
+  .option('-p, --port <port>', 'TCP port; 0 takes a free one', number(0, 65_535), 10_288)
+  .option('--host <host>', 'address to listen on', 'localhost')
+  .option('--path <socket>', 'a Unix socket instead')
+  .option('--echo <uri>', 'serve echo under this URI (may repeat)', collect, [])
+  .option('--sink <uri>', 'serve sink under this URI (may repeat)', collect, [])
+  .option('--accept <uri>', 'open channels under this URI and refuse every MSG with 550 (may repeat)', collect, [])
+  .option('--tls', 'offer the TLS profile, with a fresh self-signed key unless --key and --cert are given')
+  .option('--key <file>', 'private key, PEM')
+  .option('--cert <file>', 'certificate, PEM')
+  .option('-v, --verbose', 'one line an event')
+  .addHelpText('after', '\nExample:\n  $ beep listen --port 10288 --echo http://example.org/echo --verbose')
+  .action(async (options) => {
+    process.exitCode = await listenCommand(options)
+  })
+
+program
+  .command('ping')
+  .description('start a channel, send messages and time the replies')
+  .argument('<place>', 'HOST:PORT, [ADDRESS]:PORT, or the path of a Unix socket', place)
+  .requiredOption('--profile <uri>', 'the profile to start: one that echoes')
+  .option('-c, --count <count>', 'messages to send', number(1, 1e9), 4)
+  .option('-s, --size <octets>', 'octets of a message', number(0, 2 ** 30), 64)
+  .option('--tls', 'tune the session to TLS first')
+  .option('--ca <file>', 'who may vouch for the certificate, PEM; the system trusts otherwise')
+  .option('--any-certificate', 'take whatever certificate the peer shows, and print it')
+  .option('--timeout <seconds>', 'for the whole of it', number(1, 86_400), 30)
+  .option('--json', 'one JSON object instead of lines')
+  .addHelpText('after', '\nExample:\n  $ beep ping localhost:10288 --profile http://example.org/echo -c 3 -s 1000')
+  .action(async (where: Place, options) => {
+    process.exitCode = await pingCommand(where, options)
+  })
+
+program.parseAsync().catch((error) => {
+  process.stderr.write(`beep: ${error instanceof Error ? error.message : error}\n`)
+  process.exitCode = 2
+})
+
+function number(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^[0-9]+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`It is a number from ${least} to ${most}.`)
+    return value
+  }
+}
+
+function collect(uri: string, before: readonly string[]): readonly string[] {
+  return [...before, uri]
+}
+
+function place(text: string): Place {
+  const found = /^(?:\[(?<address>[^\]]+)\]|(?<host>[^:/]+)):(?<port>[0-9]{1,5})$/.exec(text)
+  if (found?.groups !== undefined)
+    return { host: found.groups.address ?? found.groups.host!, port: number(1, 65_535)(found.groups.port!) }
+  if (text.includes('/')) return { path: text }
+  throw new InvalidArgumentError('It is HOST:PORT, [ADDRESS]:PORT, or a path with a slash.')
+}

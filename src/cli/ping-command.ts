@@ -1,0 +1,81 @@
+// `beep ping`: starts a channel on a profile that echoes, sends messages and times the replies.
+import { randomBytes, type X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { type Channel, connect, type Session } from '../beep/index.js'
+import { sanitise } from '../cloudy/index.js'
+import { startTls, type TlsConnectOptions } from '../profiles/index.js'
+
+/** Whom to ping. */
+export type Place = { readonly host: string; readonly port: number } | { readonly path: string }
+
+export interface PingCommandOptions {
+  readonly profile: string
+  readonly count: number
+  readonly size: number
+  readonly tls?: boolean
+  readonly ca?: string
+  readonly anyCertificate?: boolean
+  /** Seconds. */
+  readonly timeout: number
+  readonly json?: boolean
+}
+
+/** @returns the exit code: 0 when every reply was the message, 1 when one was not */
+export async function pingCommand(place: Place, options: PingCommandOptions): Promise<number> {
+  const print = options.json ? () => {} : (line: string) => process.stdout.write(`${line}\n`)
+  const signal = AbortSignal.timeout(options.timeout * 1000)
+  let session = await connect({ ...place, signal })
+  signal.addEventListener('abort', () => session.terminate(new Error(`It took longer than ${options.timeout} s`)))
+  print(
+    `greeting: ${session.greeting.profiles.length} profiles${session.greeting.profiles.map((uri) => `\n  ${sanitise(uri, 200)}`).join('')}`,
+  )
+  if (options.tls) session = await secure(session, place, options, print)
+  const channel = await session.start(options.profile, { signal })
+  const times: number[] = []
+  let wrong = 0
+  for (let count = 0; count < options.count; count++) {
+    const { milliseconds, right } = await ping(channel, options.size, signal)
+    times.push(milliseconds)
+    if (!right) wrong++
+    print(
+      `${options.size} octets: message ${count}, ${milliseconds.toFixed(3)} ms${right ? '' : ', the reply is another message'}`,
+    )
+  }
+  await session.release({ signal })
+  const sorted = times.toSorted((a, b) => a - b)
+  const [min, median, max] = [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!]
+  print(`${times.length} sent, ${wrong} wrong; min/median/max ${[min, median, max].map((each) => each.toFixed(3)).join('/')} ms`)
+  if (options.json)
+    process.stdout.write(
+      `${JSON.stringify({ sent: times.length, wrong, size: options.size, milliseconds: { min, median, max } })}\n`,
+    )
+  return wrong === 0 ? 0 : 1
+}
+
+async function ping(channel: Channel, size: number, signal: AbortSignal): Promise<{ milliseconds: number; right: boolean }> {
+  const body = randomBytes(size)
+  const began = performance.now()
+  const reply = await channel.request(body, { signal })
+  const octets = await reply.bytes()
+  return { milliseconds: performance.now() - began, right: octets.equals(body) }
+}
+
+async function secure(
+  session: Session,
+  place: Place,
+  options: PingCommandOptions,
+  print: (line: string) => void,
+): Promise<Session> {
+  const show = (certificate: X509Certificate) => {
+    print(`certificate: ${sanitise(certificate.subject, 200)}, SHA-256 ${certificate.fingerprint256}`)
+  }
+  const judge: TlsConnectOptions = options.anyCertificate
+    ? { verify: show }
+    : {
+        servername: 'host' in place ? place.host : 'localhost',
+        ...(options.ca === undefined ? {} : { ca: await readFile(options.ca) }),
+      }
+  const secured = await startTls(session, judge)
+  print(`TLS: ${secured.tls?.getProtocol()} with ${secured.tls?.getCipher().name}`)
+  return secured
+}

@@ -1,0 +1,54 @@
+// The demonstration end to end, as its user runs it: the built program, two peers in processes of their own.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from '@jest/globals'
+
+const run = promisify(execFile)
+
+/** The output of the demonstration. */
+async function demo(...options: string[]): Promise<string> {
+  const { stdout } = await run(process.execPath, ['dist/cli/cloudy.js', 'demo', ...options], { maxBuffer: 64 * 1024 * 1024 })
+  return stdout
+}
+
+beforeAll(async () => {
+  await run('npm', ['run', 'build'])
+}, 60_000)
+
+describe('cloudy demo', () => {
+  test('goes through every step', async () => {
+    const said = await demo()
+    const sha = /has the whole file; its SHA-256 is ([0-9a-f]{64})/.exec(said)?.[1]
+    expect(sha).toBeDefined()
+    expect(said).toContain(`Ada  hears the file confirmed: ${sha}`)
+    for (const line of [
+      /1\. Identities/,
+      /Ada {2}makes a P-256 key/,
+      /Bob {2}signs a calling card of \d+ octets/,
+      /2\. Finding each other/,
+      /Ada {2}sees “Bob” \(.+\) and believes the card/,
+      /Bob {2}sees “Ada” \(.+\) and believes the card/,
+      /3\. Meeting/,
+      /Ada {2}has a private session, TLSv1\.3 .* TLS proved the key on the card: it is “Bob”/,
+      /4\. Cards/,
+      /Ada {2}receives the card of “Bob”/,
+      /Bob {2}receives the card of “Ada”/,
+      /Bob {2}receives a signed message from “Ada”: The weather is fine/,
+      /Ada {2}sends the file: 100 % {2}12\.0 MiB/,
+      /5\. Parting/,
+      /Bob {2}has withdrawn the card/,
+      /Done in [0-9.]+ s\./,
+    ]) {
+      expect(said).toMatch(line)
+    }
+  }, 60_000)
+
+  test('--trace prints the sessions in the notation of RFC 3080', async () => {
+    const said = await demo('--trace')
+    expect(said).toMatch(/ I: RPY 0 0 \. 0 \d+\n/)
+    expect(said).toMatch(/ L: <greeting><profile uri='http:\/\/iana\.org\/beep\/TLS' \/><\/greeting>END\n/)
+    expect(said).toMatch(/ L: SEQ 3 \d+ \d+\n/)
+    expect(said).toMatch(/ I: \.\.\. \(\d+ octets\)\n +I: END\n/)
+    expect(said).toMatch(/ I: <close number='0' code='200' \/>END\n/)
+  }, 60_000)
+})

@@ -1,0 +1,83 @@
+// The layers of the house: imports go downwards only, and the engine and the wire know no network.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+
+const root = resolve('.')
+
+/** From the bottom up; a file belongs to the first layer that matches. */
+const LAYERS: readonly [name: string, pattern: RegExp][] = [
+  ['0 numbers, codes and errors', /^src\/beep\/(seqno|limits|reply-code|errors)\.ts$/],
+  ['1 wire', /^src\/beep\/wire\//],
+  ['2 engine', /^src\/beep\/engine\//],
+  ['3 sessions', /^src\/beep\//],
+  ['4 profiles', /^src\/profiles\//],
+  ['5 cloudy', /^src\/cloudy\//],
+  ['6 programs', /^(src\/cli|conformance|examples|bench)\//],
+]
+
+/** What a layer may import of Node, where that is bounded. */
+const NODE: readonly [pattern: RegExp, allowed: RegExp][] = [
+  [/^src\/beep\/(seqno|limits|reply-code|errors)\.ts$/, /^$/],
+  [/^src\/beep\/wire\//, /^node:buffer$/],
+  [/^src\/beep\/engine\//, /^$/],
+  [/^src\/beep\//, /^node:(net|tls|stream|diagnostics_channel|util|buffer)$/],
+]
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && /\.ts$/.test(entry.name) && !/\.test\.ts$|test-kit/.test(entry.name))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+}
+
+function imports(file: string): string[] {
+  return [
+    ...readFileSync(join(root, file), 'utf8').matchAll(/^(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm),
+  ].map((each) => (each[1] ?? each[2])!)
+}
+
+function layer(file: string): number {
+  return LAYERS.findIndex(([, pattern]) => pattern.test(file))
+}
+
+const files = ['src', 'bench', 'examples', 'conformance'].flatMap(sources)
+
+describe('layers', () => {
+  test('every file belongs to a layer', () => {
+    expect(files.length).toBeGreaterThan(50)
+    expect(files.filter((file) => layer(file) === -1)).toEqual([])
+  })
+
+  test('no import goes upwards', () => {
+    const upwards = files.flatMap((file) =>
+      imports(file)
+        .filter((each) => each.startsWith('.'))
+        .map((each) => relative(root, resolve(root, file, '..', each)).replace(/\.js$/, '.ts'))
+        .filter((target) => layer(target) > layer(file))
+        .map((target) => `${file} -> ${target}`),
+    )
+    expect(upwards).toEqual([])
+  })
+
+  test('the engine and the wire know no network', () => {
+    const forbidden = files.flatMap((file) => {
+      const allowed = NODE.find(([pattern]) => pattern.test(file))?.[1]
+      if (allowed === undefined) return []
+      return imports(file)
+        .filter((each) => each.startsWith('node:') && !allowed.test(each))
+        .map((each) => `${file} -> ${each}`)
+    })
+    expect(forbidden).toEqual([])
+  })
+
+  test('the judge does not use the engine it judges', () => {
+    const used = sources('conformance').flatMap((file) =>
+      imports(file)
+        .filter((each) => each.startsWith('.'))
+        .map((each) => relative(root, resolve(root, file, '..', each)).replace(/\.js$/, '.ts'))
+        .filter((target) => target.startsWith('src/') && layer(target) > 0)
+        .map((target) => `${file} -> ${target}`),
+    )
+    expect(used).toEqual([])
+  })
+})
