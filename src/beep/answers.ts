@@ -58,7 +58,12 @@ export class Answers {
     session.engine.accept(number, profile.uri, answer === undefined ? undefined : Buffer.from(answer))
     const channel = session.open(number, profile.uri, profile, undefined)
     session.schedule()
-    profile.open?.(channel)
+    try {
+      profile.open?.(channel)
+    } catch (error) {
+      // The channel exists: what goes wrong now is no reason to decline it.
+      noteError(session, error)
+    }
   }
 
   #decline(number: number, error: unknown): void {

@@ -96,10 +96,14 @@ export class OpenChannel implements Channel {
       if (!message.started) this.#exchanges.delete(message.msgno)
     }
     pumped?.catch(undo)
-    signal?.addEventListener('abort', () => {
-      this.session.engine.withdraw(message)
-      undo(signal.reason as Error)
-    })
+    if (signal !== undefined) {
+      const onAbort = () => {
+        this.session.engine.withdraw(message)
+        undo(signal.reason as Error)
+      }
+      signal.addEventListener('abort', onAbort)
+      exchange.onEnd = () => signal.removeEventListener('abort', onAbort)
+    }
     return exchange
   }
 

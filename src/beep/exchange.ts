@@ -31,6 +31,8 @@ export class OutboundExchange implements Exchange {
   /** Nobody wants the reply any more: it is drained. */
   #abandoned = false
   readonly #wake = new Wake()
+  /** Told once when no more of the reply will come. */
+  onEnd: (() => void) | undefined
 
   constructor(msgno: number, awaitSent: () => Promise<void>) {
     this.msgno = msgno
@@ -47,14 +49,14 @@ export class OutboundExchange implements Exchange {
   arrive(keyword: Keyword, ansno: number, message: InboundMessage, last: boolean): void {
     this.#style = keyword
     if (!last) this.#inProgress.set(ansno, message)
-    if (keyword === 'NUL') this.#ended = true
+    if (keyword === 'NUL') this.#end()
     else if (this.#abandoned) message.discard()
     else if (keyword === 'ERR') {
       void refusal(message).then((error) => this.fail(error))
       return
     } else {
       this.#arrived.push(message)
-      if (keyword === 'RPY') this.#ended = true
+      if (keyword === 'RPY') this.#end()
     }
     this.#wake.rouse()
   }
@@ -72,7 +74,7 @@ export class OutboundExchange implements Exchange {
     if (this.#error !== undefined) return
     for (const message of this.#inProgress.values()) message.fail(error)
     if (this.#ended) return
-    this.#ended = true
+    this.#end()
     this.#error = error
     this.#wake.rouse()
   }
@@ -121,6 +123,11 @@ export class OutboundExchange implements Exchange {
         return { done: true, value: undefined }
       },
     }
+  }
+
+  #end(): void {
+    this.#ended = true
+    this.onEnd?.()
   }
 
   /** Waits until there is a message, an error or the end. */

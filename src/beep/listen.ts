@@ -32,27 +32,30 @@ const MAX_SESSIONS = 10_000
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, port = 0, path, maxSessions = MAX_SESSIONS } = options
   const sessions = new Set<Session>()
-  let pending = 0
+  /** Sessions whose greeting has not come. */
+  const pending = new Set<LiveSession>()
   let stopping = false
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-    if (stopping || sessions.size + pending >= maxSessions) refuse(socket)
+    if (stopping || sessions.size + pending.size >= maxSessions) refuse(socket)
     else void accept(socket)
   })
 
   async function accept(socket: Socket): Promise<void> {
-    pending++
+    const session = new LiveSession(socket, 'listener', {
+      ...options,
+      onSession: (each) => {
+        sessions.add(each)
+        void each.closed.then(() => sessions.delete(each))
+        options.onSession?.(each)
+      },
+    })
+    pending.add(session)
     try {
-      const session = new LiveSession(socket, 'listener', {
-        ...options,
-        onSession: (each) => {
-          sessions.add(each)
-          void each.closed.then(() => sessions.delete(each))
-          options.onSession?.(each)
-        },
-      })
-      await session.ready().catch((error) => noteError(session, error))
+      await session.ready()
+    } catch (error) {
+      noteError(session, error)
     } finally {
-      pending--
+      pending.delete(session)
     }
   }
 
@@ -68,6 +71,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const close = async (): Promise<void> => {
     stopping = true
     const closed = new Promise((resolve) => server.close(resolve))
+    for (const session of pending) session.terminate(new Error('The listener was closed'))
     await Promise.all([...sessions].map((session) => session[Symbol.asyncDispose]()))
     await closed
   }

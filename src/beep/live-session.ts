@@ -13,7 +13,7 @@ import { ClosedError, type CloseReason, type ProtocolError, ReplyError } from '.
 import { MAX_MESSAGE } from './limits.js'
 import type { InboundMessage } from './message.js'
 import type { Profile } from './profile.js'
-import { abortable, type Deferred, deferred } from './promises.js'
+import { type Deferred, deferred, within } from './promises.js'
 import type { Session, SessionOptions, StartOptions } from './session.js'
 import { tune } from './tuning.js'
 import { Wake } from './wake.js'
@@ -26,6 +26,8 @@ interface Starting extends Deferred<OpenChannel> {
 }
 
 const GREETING_TIMEOUT = 30_000
+const START_TIMEOUT = 30_000
+const CLOSE_TIMEOUT = 60_000
 const RELEASE_TIMEOUT = 5000
 
 export class LiveSession implements Session {
@@ -49,6 +51,9 @@ export class LiveSession implements Session {
   #held = false
   /** Roused when octets have left. */
   readonly wrote = new Wake()
+  #idle: NodeJS.Timeout | undefined
+  /** Octets came since the last look. */
+  #heard = true
   #reason: CloseReason<Session> | undefined
   #closed: Deferred<CloseReason<Session>> | undefined
 
@@ -68,6 +73,8 @@ export class LiveSession implements Session {
     const { localize = [], features = [] } = options
     this.engine.greet({ profiles, localize, features })
     this.schedule()
+    const { idleTimeout = 0 } = options
+    if (idleTimeout > 0) this.#idle = setInterval(() => this.#checkIdle(idleTimeout), idleTimeout).unref()
   }
 
   // What the user does
@@ -87,17 +94,11 @@ export class LiveSession implements Session {
   /** Resolves once the greeting of the peer is in. */
   async ready(signal?: AbortSignal): Promise<void> {
     const { greetingTimeout = GREETING_TIMEOUT } = this.options
-    const timer = setTimeout(
-      () => this.terminate(new Error(`The peer sent no greeting within ${greetingTimeout} ms (RFC 3080 §2.3.1.1)`)),
-      greetingTimeout,
-    )
     try {
-      await abortable(this.#greeted.promise, signal)
+      await within(greetingTimeout, 'The greeting of the peer (RFC 3080 §2.3.1.1)', this.#greeted.promise, signal)
     } catch (error) {
       this.terminate(error as Error)
       throw error
-    } finally {
-      clearTimeout(timer)
     }
     noteSession(this)
     this.options.onSession?.(this)
@@ -112,7 +113,7 @@ export class LiveSession implements Session {
     const profiles = proposed.filter((each): each is Profile => typeof each !== 'string')
     const { number, promise } = this.ask(elements, serverName, profiles, false)
     try {
-      return await abortable(promise, signal)
+      return await within(this.options.startTimeout ?? START_TIMEOUT, 'The answer to a start', promise, signal)
     } catch (error) {
       // Nobody waits any more: a channel that comes all the same is closed again.
       if (this.#starting.has(number)) promise.then((channel) => channel.close()).catch(() => {})
@@ -219,7 +220,7 @@ export class LiveSession implements Session {
       this.engine.close(number, code, text)
       this.schedule()
     }
-    await abortable(closing.promise, signal)
+    await within(this.options.closeTimeout ?? CLOSE_TIMEOUT, 'The answer to a close', closing.promise, signal)
   }
 
   /** Something went wrong on our side that no peer is to blame for. */
@@ -262,8 +263,14 @@ export class LiveSession implements Session {
 
   #received(octets: Uint8Array): void {
     if (watched()) noteOctets(this, this.role === 'initiator' ? 'listener' : 'initiator', octets)
+    this.#heard = true
     this.#pump()
     if (this.engine.pending) this.schedule()
+  }
+
+  #checkIdle(milliseconds: number): void {
+    if (!this.#heard) this.terminate(new Error(`Nothing came from the peer for ${milliseconds} ms`))
+    this.#heard = false
   }
 
   #transportEnded(error: Error | undefined): void {
@@ -405,6 +412,7 @@ export class LiveSession implements Session {
       else closing.reject(error)
     }
     this.#answers.end()
+    clearInterval(this.#idle)
     for (const channel of this.channels.values()) channel.end(reason)
     for (const waiting of this.#drains.values()) waiting.resolve()
     this.wrote.rouse()

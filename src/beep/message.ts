@@ -89,6 +89,8 @@ export class InboundMessage implements Message {
     if (this.#discarded) return
     this.acknowledge()
     this.#discarded = true
+    // Whoever still reads must not take what is missing for the end.
+    if (this.#taken && !(this.complete && this.#pieces.length === 0)) this.#error ??= discarded()
     for (let piece = this.#next(); piece !== undefined; piece = this.#next()) this.#receiving.credit(piece.length)
   }
 
@@ -172,7 +174,7 @@ export class InboundMessage implements Message {
 
   #take(): void {
     if (this.#taken) throw new TypeError('The body of this message has been taken already')
-    if (this.#discarded) throw new TypeError('The body of this message was discarded when its handler ended')
+    if (this.#discarded) throw discarded()
     this.#taken = true
     this.acknowledge()
   }
@@ -215,8 +217,8 @@ export class InboundMessage implements Message {
         this.#receiving.credit(piece.length)
         return piece
       }
-      if (this.complete) return undefined
       if (this.#error !== undefined) throw this.#error
+      if (this.complete) return undefined
       await this.#wake.wait()
     }
   }
@@ -239,6 +241,10 @@ export function tooLarge(limit: number): RangeError {
   return Object.assign(new RangeError(`The message is longer than ${limit} octets: take it as a stream, or raise maxMessage`), {
     code: 'BEEP_ERR_TOO_LARGE',
   })
+}
+
+function discarded(): TypeError {
+  return new TypeError('The rest of this message was discarded: its handler had ended, or nobody waited for it any more')
 }
 
 function asBuffer(octets: Uint8Array): Buffer {

@@ -1,4 +1,4 @@
-// Small tools for promises: one that is settled from outside, and one that stops being awaited when a signal aborts.
+// Small tools for promises: one that is settled from outside, and ones that stop being awaited when a signal aborts or time is up.
 
 export interface Deferred<T> {
   readonly promise: Promise<T>
@@ -29,6 +29,23 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
     return await Promise.race([promise, aborted.promise])
   } finally {
     signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/**
+ * The promise, or an error with code `BEEP_ERR_TIMEOUT` when it takes longer.
+ * @param milliseconds 0 waits for ever
+ */
+export async function within<T>(milliseconds: number, what: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (milliseconds === 0) return abortable(promise, signal)
+  const late = deferred<never>()
+  const timer = setTimeout(() => {
+    late.reject(Object.assign(new Error(`${what} took longer than ${milliseconds} ms`), { code: 'BEEP_ERR_TIMEOUT' }))
+  }, milliseconds)
+  try {
+    return await abortable(Promise.race([promise, late.promise]), signal)
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -17,8 +17,14 @@ export interface SessionOptions extends Partial<Limits> {
   readonly localize?: readonly string[] | undefined
   /** Optional features that we offer (§5.2): registered names, or names that begin with `x-`. */
   readonly features?: readonly string[] | undefined
-  /** Milliseconds that the greeting of the peer may take; 30,000 by default. */
+  /** Milliseconds that the greeting of the peer may take; 30,000 by default, 0 for ever. */
   readonly greetingTimeout?: number | undefined
+  /** Milliseconds that the answer to a start may take; 30,000 by default, 0 for ever. */
+  readonly startTimeout?: number | undefined
+  /** Milliseconds that the close of a channel, or a release, may take; 60,000 by default, 0 for ever. */
+  readonly closeTimeout?: number | undefined
+  /** Milliseconds without an octet from the peer after which the session is terminated; 0, the default, for never. TCP keep-alive finds peers that are gone. */
+  readonly idleTimeout?: number | undefined
   /** Milliseconds that `await using` gives a release before it terminates; 5,000 by default. */
   readonly releaseTimeout?: number | undefined
   /** Milliseconds that a close or release asked by the peer may be held back by unfinished exchanges, before it is refused with 550; 30,000 by default. */

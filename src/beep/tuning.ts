@@ -74,9 +74,8 @@ async function handOver(session: LiveSession, takeOver: TakeOver): Promise<Sessi
     throw new ClosedError('The session could not be tuned', { kind: 'terminated', by: 'us', error })
   }
   const transport = session.driver.detach()
-  // Between two owners an error has nobody else to go to; the profile sees the close.
-  const onError = () => {}
-  transport.on('error', onError)
+  // Errors of the old transport reach its new owner, too, and need nobody here; without a listener they would end the process.
+  transport.on('error', () => {})
   try {
     const next = session.successor(await takeOver(transport))
     session.end({ kind: 'tuned', next })
@@ -86,7 +85,5 @@ async function handOver(session: LiveSession, takeOver: TakeOver): Promise<Sessi
     transport.destroy()
     session.end({ kind: 'terminated', by: 'us', error: error as Error })
     throw error
-  } finally {
-    if (!transport.destroyed) transport.off('error', onError)
   }
 }

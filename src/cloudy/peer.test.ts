@@ -1,0 +1,188 @@
+// Peers on the loopback interface, with real multicast and real TLS: whom they believe, whom they do not, and that a wrong key is met by silence.
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { connect, type Listener, listen, ReplyError } from '../beep/index.js'
+import { deferred } from '../beep/promises.js'
+import { startTls, tls } from '../profiles/index.js'
+import { signCard } from './calling-card.js'
+import { advertise, defaultHost } from './discovery/bonjour.js'
+import { Identity } from './identity.js'
+import { Peer, type PeerOptions, type Seen } from './peer.js'
+
+let ada: Identity
+let bob: Identity
+let directory: string
+const peers: AsyncDisposable[] = []
+
+beforeAll(async () => {
+  ada = await Identity.generate({ nickname: 'Ada' })
+  bob = await Identity.generate({ nickname: 'Bob' })
+})
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cloudy-peer-'))
+})
+afterEach(async () => {
+  for (const peer of peers.splice(0)) await peer[Symbol.asyncDispose]()
+  await rm(directory, { recursive: true, force: true })
+})
+
+async function peer(identity: Identity, options: Partial<PeerOptions> = {}): Promise<Peer> {
+  const started = await Peer.start({ identity, downloads: directory, loopbackOnly: true, ...options })
+  peers.push(started)
+  return started
+}
+
+/** A peer that looks, and what it makes of cards shown under `name`. */
+async function watcher(name: string): Promise<{ seen: Promise<Seen>; ignored: Promise<string> }> {
+  const seen = deferred<Seen>()
+  const ignored = deferred<string>()
+  await peer(bob, {
+    onSeen: (each) => each.instance.startsWith(name) && seen.resolve(each),
+    onIgnored: (instance, reason) => instance.startsWith(name) && ignored.resolve(reason),
+  })
+  return { seen: seen.promise, ignored: ignored.promise }
+}
+
+async function show(instance: string, card: Uint8Array, port: number): Promise<void> {
+  const shown = await advertise({ instance, card, port, loopbackOnly: true })
+  peers.push({ [Symbol.asyncDispose]: () => shown.withdraw() })
+}
+
+const fields = (port: number, host = defaultHost()) =>
+  ({ nickname: 'Mallory', host, port, addresses: ['127.0.0.1'], availability: 'available', sequence: 1 }) as const
+
+describe('cards', () => {
+  test('a forged card is ignored with the reason', async () => {
+    const { ignored } = await watcher('forged')
+    const card = Buffer.from(await signCard(ada, fields(4000), { now: Date.now() }))
+    card[card.length - 1]! ^= 1
+    await show('forged', card, 4000)
+    expect(await ignored).toMatch(/the signature does not hold/)
+  })
+
+  test('an expired card is ignored with the reason', async () => {
+    const { ignored } = await watcher('expired')
+    await show('expired', await signCard(ada, fields(4001), { now: Date.now() - 3_600_000 }), 4001)
+    expect(await ignored).toMatch(/it has expired/)
+  })
+
+  test('a card that is announced from elsewhere than it says is ignored', async () => {
+    const { ignored } = await watcher('stolen')
+    await show('stolen', await signCard(ada, fields(4002), { now: Date.now() }), 4003)
+    expect(await ignored).toMatch(/announced from elsewhere/)
+  })
+
+  test('octets that are no card at all are ignored with the reason', async () => {
+    const { ignored } = await watcher('garbage')
+    await show('garbage', Buffer.alloc(600, 7), 4004)
+    expect(await ignored).toMatch(/not DER|structure/)
+  })
+})
+
+describe('keys', () => {
+  const listeners: Listener[] = []
+  afterEach(async () => {
+    for (const listener of listeners.splice(0)) await listener.close()
+  })
+
+  test('a wrong key fails closed: both fingerprints are named, nothing is sent', async () => {
+    const mallory = await Identity.generate({ nickname: 'Ada' })
+    const sessions: unknown[] = []
+    const credentials = { key: mallory.privateKeyPem(), cert: mallory.certificatePem() }
+    const impostor = await listen({
+      host: '127.0.0.1',
+      profiles: [tls({ ...credentials, verify: () => {} })],
+      onSession: (session) => session.tls !== undefined && sessions.push(session),
+    })
+    listeners.push(impostor)
+    const { port } = impostor.address
+    const { seen } = await watcher('pinned')
+    // Ada's own card, in her own hand, for a place that Mallory has taken.
+    await show('pinned', await signCard(ada, { ...fields(port), nickname: 'Ada' }, { now: Date.now() }), port)
+    const met = (peers[0] as Peer).meet(await seen)
+    await expect(met).rejects.toMatchObject({
+      code: 'CLOUDY_ERR_WRONG_KEY',
+      expected: ada.fingerprint,
+      proved: mallory.fingerprint,
+    })
+    expect(sessions).toEqual([])
+  })
+
+  test('somebody without a certificate gets no session', async () => {
+    const target = await peer(ada)
+    const clear = await connect({ host: '127.0.0.1', port: target.port })
+    await expect(startTls(clear, { verify: () => {} })).rejects.toThrow()
+  })
+})
+
+describe('what friends do', () => {
+  async function friends(options: Partial<PeerOptions> = {}) {
+    const seen = deferred<Seen>()
+    await peer(bob, options)
+    const mine = await peer(ada, { onSeen: (each) => each.card.fingerprint === bob.fingerprint && seen.resolve(each) })
+    return { mine, friend: await mine.meet(await seen.promise) }
+  }
+
+  test('a signed object arrives verified, with the digest that its signer knows', async () => {
+    const received = deferred<unknown>()
+    const { friend } = await friends({ onReceived: (each) => received.resolve(each) })
+    const letter = await ada.sign({ text: 'hello' }, { type: 'example/note', lifetime: 60, to: bob.fingerprint })
+    expect(await friend.give(letter.octets)).toBe(letter.digest)
+    expect(await received.promise).toMatchObject({
+      kind: 'object',
+      object: { value: { text: 'hello' } },
+      from: { nickname: 'Ada' },
+    })
+    await friend.release()
+  })
+
+  test('an object for somebody else, altered or expired is refused', async () => {
+    const { friend } = await friends()
+    const to = (who: Identity, now: number) => ada.sign(1, { type: 'example/note', lifetime: 60, to: who.fingerprint, now })
+    const good = await to(bob, Date.now())
+    const altered = Buffer.from(good.octets)
+    altered[altered.length - 1]! ^= 1
+    await expect(friend.give(altered)).rejects.toMatchObject({ replyCode: 553 })
+    await expect(friend.give((await to(ada, Date.now())).octets)).rejects.toMatchObject({ replyCode: 553 })
+    await expect(friend.give((await to(bob, Date.now() - 3_600_000)).octets)).rejects.toMatchObject({ replyCode: 550 })
+    expect(await friend.give(good.octets)).toBe(good.digest)
+    await friend.release()
+  })
+
+  test('a file arrives whole under a name of ours, twice without overwriting', async () => {
+    const { friend } = await friends()
+    const octets = Buffer.alloc(700_000, 'cloudy')
+    const source = await mkdtemp(join(tmpdir(), 'cloudy-source-'))
+    const path = join(source, 'letter.txt')
+    await writeFile(path, octets)
+    await friend.sendFile(path)
+    await friend.sendFile(path)
+    expect((await readdir(directory)).toSorted()).toEqual(['letter (2).txt', 'letter.txt'])
+    expect((await readFile(join(directory, 'letter (2).txt'))).equals(octets)).toBe(true)
+    await rm(source, { recursive: true })
+    await friend.release()
+  })
+
+  test('an offer that is refused sends nothing', async () => {
+    const { friend } = await friends({
+      onFile: {
+        offered: () => {
+          throw new ReplyError(550, 'no, thank you')
+        },
+      },
+    })
+    const path = join(directory, 'unwanted')
+    await writeFile(path, 'x')
+    await expect(friend.sendFile(path)).rejects.toMatchObject({ replyCode: 550, text: 'no, thank you' })
+    await friend.release()
+  })
+
+  test('a release ends it for both', async () => {
+    const met = deferred<{ closed: Promise<{ kind: string }> }>()
+    const { friend } = await friends({ onFriend: (_person, session) => met.resolve(session) })
+    await friend.release()
+    expect((await (await met.promise).closed).kind).toBe('released')
+  })
+})
