@@ -11,7 +11,7 @@ const LAYERS: readonly [name: string, pattern: RegExp][] = [
   ['1 wire', /^src\/beep\/wire\//],
   ['2 engine', /^src\/beep\/engine\//],
   ['3 sessions', /^src\/beep\//],
-  ['4 profiles', /^src\/profiles\//],
+  ['4 profiles, and the package on top of them', /^src\/(profiles\/|index\.ts$)/],
   ['5 cloudy', /^src\/cloudy\//],
   ['6 programs', /^(src\/cli|conformance|examples|bench)\//],
 ]

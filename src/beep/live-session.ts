@@ -15,7 +15,7 @@ import type { InboundMessage } from './message.js'
 import type { Profile } from './profile.js'
 import { type Deferred, deferred, within } from './promises.js'
 import type { Session, SessionOptions, StartOptions } from './session.js'
-import { tune } from './tuning.js'
+import { type TuningStart, tune } from './tuning.js'
 import { Wake } from './wake.js'
 import type { ProfileElement } from './wire/elements.js'
 
@@ -151,11 +151,11 @@ export class LiveSession implements Session {
 
   tune(
     uri: string,
-    initial: string,
+    ready: TuningStart,
     check: (reply: Buffer | undefined) => void,
     takeOver: (transport: Duplex) => Promise<Duplex>,
   ): Promise<Session> {
-    return tune(this, uri, initial, check, takeOver)
+    return tune(this, uri, ready, check, takeOver)
   }
 
   // What channels, handlers, bodies and tunings need

@@ -61,10 +61,10 @@ export interface Session extends AsyncDisposable {
   release(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
   /** Ends the session now. */
   terminate(error?: Error): void
-  /** For tuning profiles (§3): asks for `uri`, and with the answer that `check` lets pass hands the transport over. */
+  /** For tuning profiles (§3): asks for `uri`, and with an answer that `check` lets pass hands the transport over. */
   tune(
     uri: string,
-    initial: string,
+    ready: { readonly initial: string; readonly serverName?: string | undefined },
     check: (reply: Buffer | undefined) => void,
     takeOver: (transport: Duplex) => Promise<Duplex>,
   ): Promise<Session>

@@ -8,18 +8,25 @@ import type { Session } from './session.js'
 
 const DRAIN_TIMEOUT = 30_000
 
+/** What the start of a tuning channel says. */
+export interface TuningStart {
+  /** The tuning message, which rides in the start. */
+  readonly initial: string
+  readonly serverName?: string | undefined
+}
+
 export type TakeOver = (transport: Duplex) => Promise<Duplex>
 
 /** Our side asks: nothing may be outstanding when the tuning message leaves, and nothing is sent after it (§3.1.3.1). */
 export async function tune(
   session: LiveSession,
   uri: string,
-  initial: string,
+  { initial, serverName }: TuningStart,
   check: (reply: Buffer | undefined) => void,
   takeOver: TakeOver,
 ): Promise<Session> {
   await quiet(session, 0)
-  const channel = await session.ask([{ uri, content: Buffer.from(initial) }], undefined, [], true).promise
+  const channel = await session.ask([{ uri, content: Buffer.from(initial) }], serverName, [], true).promise
   try {
     check(channel.initial)
   } catch (error) {

@@ -1,7 +1,7 @@
 // The TLS tuning profile (RFC 3080 §3.1). It alters the transport below all channels (§2.6.4): with `<proceed/>` every channel, channel 0
 // too, is closed without a word, and after the handshake a new session begins. A failed negotiation ends the session: never back to clear text.
 import { constants, type X509Certificate } from 'node:crypto'
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, createServer, type SecureContextOptions, type SecureVersion, type TLSSocket } from 'node:tls'
 import { type Profile, ReplyError, type Session, Tuning } from '../beep/index.js'
@@ -26,37 +26,46 @@ export interface TlsOptions extends Pick<SecureContextOptions, 'key' | 'cert' | 
 }
 
 export interface TlsListenOptions extends TlsOptions {
+  /**
+   * Other credentials for the server name that was asked for (RFC 3080 §2.3.1.2); undefined keeps those given. A ReplyError refuses to be that
+   * server.
+   */
+  credentialsFor?(serverName: string | undefined): Pick<TlsOptions, 'key' | 'cert' | 'passphrase'> | undefined
   /** Whether the initiator must show a certificate; `required` when there is a `verify`, else `none`. */
   readonly clientCertificate?: 'required' | 'optional' | 'none' | undefined
 }
 
 export interface TlsConnectOptions extends TlsOptions {
-  /** The name that the certificate must be for, and that is told to the peer (SNI); needed unless there is a `verify`. */
+  /** The name or address that the certificate must be for; a name is told to the peer (SNI). Needed unless there is a `verify`. */
   readonly servername?: string | undefined
+  /** The server name to ask for in BEEP's own terms (RFC 3080 §2.3.1.2). Some peers do not answer a start that has one. */
+  readonly serverName?: string | undefined
 }
 
 const HANDSHAKE_TIMEOUT = 30_000
 
 /** Serves TLS: whoever sends `<ready/>` becomes the client of the handshake (A34). Offered in clear text only. */
 export function tls(options: TlsListenOptions): Profile {
-  const answer = (ready: Uint8Array): Tuning => {
+  const answer = (ready: Uint8Array, serverName: string | undefined): Tuning => {
     checkReady(ready)
-    return new Tuning(formatSimple('proceed'), (transport) => serve(transport, options))
+    const own = { ...options, ...options.credentialsFor?.(serverName) }
+    return new Tuning(formatSimple('proceed'), (transport) => serve(transport, own))
   }
   return {
     uri: TLS,
     available: (session) => session.tls === undefined,
-    start({ initial }) {
+    start({ initial, session, serverName }) {
       if (initial === undefined) return undefined
       try {
-        return answer(initial)
+        // The first successful start decides, and this may be it.
+        return answer(initial, session.serverName ?? serverName)
       } catch (error) {
         // The channel exists although its first operation failed (§3.1.1).
         if (error instanceof ReplyError) return formatElement({ name: 'error', code: error.replyCode, text: error.text })
         throw error
       }
     },
-    message: async (message) => answer(await message.bytes()),
+    message: async (message, { session }) => answer(await message.bytes(), session.serverName),
   }
 }
 
@@ -69,7 +78,8 @@ export function startTls(session: Session, options: TlsConnectOptions = {}): Pro
   if (options.verify === undefined && options.servername === undefined) {
     throw new TypeError('startTls needs a servername to check the certificate against, or a verify to judge it')
   }
-  return session.tune(TLS, formatSimple('ready'), checkProceed, (transport) => handshake(transport, options))
+  const ready = { initial: formatSimple('ready'), serverName: options.serverName }
+  return session.tune(TLS, ready, checkProceed, (transport) => handshake(transport, options))
 }
 
 /** Keeps a profile out of the greeting, and declines it, until the session is tuned to TLS. */
@@ -149,7 +159,7 @@ async function handshake(transport: Duplex, options: TlsConnectOptions): Promise
   const socket = connectTls({
     ...context(options),
     socket: transport as Socket,
-    ...(servername === undefined ? {} : { servername }),
+    ...(servername === undefined ? {} : isIP(servername) ? { host: servername } : { servername }),
     rejectUnauthorized: verify === undefined,
     ...(verify === undefined ? {} : { checkServerIdentity: () => undefined }),
   })
