@@ -11,7 +11,14 @@ const config: Config = {
     '<rootDir>/bench/**/*.test.ts',
   ],
   extensionsToTreatAsEsm: ['.ts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // The examples import the package by its name.
+    '^cloudy-beep$': '<rootDir>/src/index.ts',
+    '^cloudy-beep/engine$': '<rootDir>/src/beep/engine/index.ts',
+    '^cloudy-beep/testing$': '<rootDir>/src/beep/testing.ts',
+    '^cloudy-beep/(profiles|cloudy)$': '<rootDir>/src/$1/index.ts',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/dist-bench'],
   transform: {
     '^.+\\.ts$': [
