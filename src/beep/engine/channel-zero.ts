@@ -5,7 +5,7 @@ import { MAX_MANAGEMENT_ASKED, MAX_MANAGEMENT_OWED, MAX_NUMBER } from '../limits
 import { type Element, ElementError, formatElement, type ProfileElement, parseElement } from '../wire/elements.js'
 import { formatEntity, type Headers, isBeepXml } from '../wire/entity.js'
 import type { Keyword } from '../wire/frame.js'
-import type { Channel, CloseWords } from './channel.js'
+import type { Channel } from './channel.js'
 import type { Core } from './core.js'
 import type { Greeting } from './events.js'
 import type { Incoming } from './exchange.js'
@@ -15,6 +15,7 @@ import { nextState } from './states.js'
 
 const HEADERS = formatEntity({ contentType: 'application/beep+xml' })
 const utf8 = new TextEncoder()
+const OK = encode({ name: 'ok' })
 
 /** A request of the peer, in order; replies leave in that order (§2.6.1). */
 interface Request {
@@ -23,13 +24,13 @@ interface Request {
   readonly withheld: number
   readonly start: Extract<Element, { name: 'start' }> | undefined
   readonly close: number | undefined
-  reply: { readonly keyword: 'RPY' | 'ERR'; readonly element: Element; readonly afterwards: (() => void) | undefined } | undefined
+  reply: { readonly keyword: 'RPY' | 'ERR'; readonly body: Uint8Array; readonly afterwards: (() => void) | undefined } | undefined
 }
 
 /** A request of ours. */
 type Ask =
   | { readonly kind: 'start'; readonly number: number; readonly uris: readonly string[] }
-  | { readonly kind: 'close'; readonly number: number }
+  | { readonly kind: 'close'; readonly channel: Channel }
 
 export class ChannelZero {
   /** What the peer said it is; undefined until its greeting is in. */
@@ -37,11 +38,12 @@ export class ChannelZero {
   /** The server name that the first successful start of the peer asked for (§2.3.1.2). */
   serverName: string | undefined
   readonly #core: Core
+  #greeted = false
   #peerStarted = false
   #requests: Request[] = []
   readonly #asks = new Map<number, Ask>()
   /** Requests of ours that wait until fewer are unanswered. */
-  #unasked: { readonly ask: Ask; readonly element: Element; readonly hush: boolean }[] = []
+  #unasked: { readonly ask: Ask; readonly body: Uint8Array; readonly hush: boolean }[] = []
   readonly #starting = new Set<number>()
   #nextNumber: number
   /** The message that is coming in, gathered. One at a time: channel 0 has no answers to interleave. */
@@ -57,12 +59,12 @@ export class ChannelZero {
   /** Says what we are, at once and without waiting for the peer (§2.3.1.1). */
   greet(greeting: Partial<Greeting>): void {
     const { profiles = [], features = [], localize = [] } = greeting
-    this.#reply(0, 'RPY', { name: 'greeting', features, localize, profiles })
+    this.#greet('RPY', encode({ name: 'greeting', features, localize, profiles }))
   }
 
   /** Says instead that we are not available (§2.3.1.5). Both peers end the session. */
   refuseSession(code: number, text: string): void {
-    this.#reply(0, 'ERR', this.#error(code, text, undefined), () => this.#core.finish())
+    this.#greet('ERR', encode(this.#error(code, text, undefined)), () => this.#core.finish())
   }
 
   /** Asks for a channel. @returns its number. With `hush`, the start carries a tuning message and nothing is sent after it. */
@@ -70,10 +72,10 @@ export class ChannelZero {
     if (this.#core.zero.state !== 'open' || this.#core.zero.closeWanted)
       throw new TypeError('The session is being released: it starts no channel')
     const number = this.#freeNumber()
+    // What cannot be written is refused here, before anything has changed.
+    const body = encode({ name: 'start', number, profiles, ...(serverName === undefined ? {} : { serverName }) })
     this.#starting.add(number)
-    const ask: Ask = { kind: 'start', number, uris: profiles.map((profile) => profile.uri) }
-    const element: Element = { name: 'start', number, profiles, ...(serverName === undefined ? {} : { serverName }) }
-    this.#ask(ask, element, hush)
+    this.#ask({ kind: 'start', number, uris: profiles.map((profile) => profile.uri) }, body, hush)
     return number
   }
 
@@ -82,26 +84,27 @@ export class ChannelZero {
     const request = this.#pendingStart(number)
     if (!request.start!.profiles.some((profile) => profile.uri === uri))
       throw new TypeError(`The peer did not propose ${uri} for channel ${number}`)
+    const body = encode({ name: 'profile', uri, ...(content === undefined ? {} : { content }) })
     if (!this.#peerStarted) {
       this.#peerStarted = true
       this.serverName = request.start!.serverName
     }
     const channel = this.#core.open(number, uri, false)
-    const element: Element = { name: 'profile', uri, ...(content === undefined ? {} : { content }) }
-    this.#answer(request, 'RPY', element, () => {
+    this.#answer(request, 'RPY', body, () => {
       this.#core.bear(channel)
       if (hush) this.#silence()
+      this.progress(channel)
     })
   }
 
   decline(number: number, code: number, text: string, lang: string | undefined): void {
-    this.#answer(this.#pendingStart(number), 'ERR', this.#error(code, text, lang))
+    this.#answer(this.#pendingStart(number), 'ERR', encode(this.#error(code, text, lang)))
   }
 
   /** Closes a channel, or with number 0 releases the session, as soon as the rules allow it to be said (§2.3.1.3). */
-  close(channel: Channel, words: CloseWords): void {
+  close(channel: Channel, code: number, text: string, lang: string | undefined): void {
     if (channel.closeWanted !== undefined || channel.state === 'closing' || channel.state === 'crossing') return
-    channel.closeWanted = words
+    channel.closeWanted = encode({ name: 'close', number: channel.number, ...this.words(code, text, lang) })
     this.progress(channel)
   }
 
@@ -114,15 +117,16 @@ export class ChannelZero {
   refuse(channel: Channel, code: number, text: string, lang: string | undefined): void {
     const request = this.#requests.find((each) => each.close === channel.number && each.reply === undefined)
     if (request === undefined) throw new TypeError(`The peer did not ask to close channel ${channel.number}`)
+    const body = encode(this.#error(code, text, lang))
     channel.state = nextState(channel.state, 'refused')
-    this.#answer(request, 'ERR', this.#error(code, text, lang))
+    this.#answer(request, 'ERR', body)
     this.progress(channel)
   }
 
   /** Something ended on the channel: perhaps a close may be said or answered now. */
   progress(channel: Channel): void {
     const zero = channel === this.#core.zero
-    if (channel.closeWanted !== undefined && channel.state === 'open') {
+    if (channel.closeWanted !== undefined && channel.state === 'open' && channel.born) {
       if (
         zero ? this.#core.load.unacknowledged === 0 && this.#asks.size === 0 && this.#unasked.length === 0 : channel.acknowledged
       )
@@ -148,7 +152,7 @@ export class ChannelZero {
     const size = this.#size
     this.#gathered = []
     this.#size = 0
-    const withheld = incoming.keyword === 'MSG' && this.#requests.length >= MAX_MANAGEMENT_OWED ? octets.length : 0
+    const withheld = incoming.keyword === 'MSG' && this.#core.zero.exchanges.owed.size > MAX_MANAGEMENT_OWED ? octets.length : 0
     this.#core.credit(this.#core.zero, octets.length - withheld)
     if (incoming.keyword === 'MSG')
       this.#request(incoming.msgno, size > this.#core.limits.maxManagement ? undefined : body, headers, withheld)
@@ -165,40 +169,37 @@ export class ChannelZero {
     const close = element instanceof ElementError || element.name !== 'close' ? undefined : element
     const request: Request = { msgno, withheld, start, close: close?.number, reply: undefined }
     this.#requests.push(request)
-    if (element instanceof ElementError) this.#answer(request, 'ERR', this.#error(element.replyCode, element.message, undefined))
+    if (element instanceof ElementError) this.#answerError(request, element.replyCode, element.message)
     else if (start !== undefined) this.#startAsked(request, start)
     else if (close !== undefined) this.#closeAsked(request, close)
-    else this.#answer(request, 'ERR', this.#error(501, `a MSG on channel 0 holds start or close, not ${element.name}`, undefined))
+    else this.#answerError(request, 501, `a MSG on channel 0 holds start or close, not ${element.name}`)
   }
 
   #startAsked(request: Request, start: Extract<Element, { name: 'start' }>): void {
     const { role, limits, channels, zero } = this.#core
     const odd = start.number % 2 === 1
-    const asked =
-      this.#requests.filter((each) => each !== request && each.start?.number === start.number && each.reply === undefined)
-        .length > 0
-    let no: Element | undefined
+    const undecided = this.#requests.filter((each) => each !== request && each.start !== undefined && each.reply === undefined)
+    const asked = undecided.some((each) => each.start?.number === start.number)
     if (odd !== (role === 'listener'))
-      no = this.#error(501, `number attribute in <start> element must be ${odd ? 'even' : 'odd'}-valued`, undefined)
-    else if (asked || channels.has(start.number)) no = this.#error(550, `channel ${start.number} is in use`, undefined)
-    else if (zero.state !== 'open') no = this.#error(550, 'the session is being released', undefined)
-    else if (channels.size >= limits.maxChannels)
-      no = this.#error(550, `more than ${limits.maxChannels} channels are not available`, undefined)
-    if (no !== undefined) this.#answer(request, 'ERR', no)
+      this.#answerError(request, 501, `number attribute in <start> element must be ${odd ? 'even' : 'odd'}-valued`)
+    else if (asked || channels.has(start.number)) this.#answerError(request, 550, `channel ${start.number} is in use`)
+    else if (zero.state !== 'open') this.#answerError(request, 550, 'the session is being released')
+    else if (channels.size + undecided.length >= limits.maxChannels)
+      this.#answerError(request, 550, `more than ${limits.maxChannels} channels are not available`)
     else this.#core.emit({ type: 'start', channel: start.number, profiles: start.profiles, serverName: start.serverName })
   }
 
   #closeAsked(request: Request, close: Extract<Element, { name: 'close' }>): void {
     const channel = close.number === 0 ? this.#core.zero : this.#core.channels.get(close.number)
     if (channel === undefined || !channel.born) {
-      this.#answer(request, 'ERR', this.#error(553, `channel ${close.number} does not exist`, undefined))
+      this.#answerError(request, 553, `channel ${close.number} does not exist`)
     } else if (channel.state === 'closing') {
       channel.state = nextState(channel.state, 'closeReceived')
       this.progress(channel)
     } else if (channel.state === 'open') {
       channel.state = nextState(channel.state, 'closeReceived')
       this.#core.emit({ type: 'close', channel: close.number, code: close.code, text: close.text })
-    } else this.#answer(request, 'ERR', this.#error(550, `the close of channel ${close.number} is under way`, undefined))
+    } else this.#answerError(request, 550, `the close of channel ${close.number} is under way`)
   }
 
   #pendingStart(number: number): Request {
@@ -207,13 +208,17 @@ export class ChannelZero {
     return request
   }
 
-  #answer(request: Request, keyword: 'RPY' | 'ERR', element: Element, afterwards?: () => void): void {
-    request.reply = { keyword, element, afterwards }
+  #answerError(request: Request, code: number, text: string): void {
+    this.#answer(request, 'ERR', encode(this.#error(code, text, undefined)))
+  }
+
+  #answer(request: Request, keyword: 'RPY' | 'ERR', body: Uint8Array, afterwards?: () => void): void {
+    request.reply = { keyword, body, afterwards }
     // Replies leave in the order of the requests (§2.6.1): one that is ready may have to wait for an older one.
     for (let first = this.#requests[0]; first?.reply !== undefined; first = this.#requests[0]) {
       this.#requests.shift()
       const { reply, withheld, msgno } = first
-      this.#reply(msgno, reply.keyword, reply.element, () => {
+      this.#send(reply.keyword, msgno, reply.body, () => {
         this.#core.credit(this.#core.zero, withheld)
         reply.afterwards?.()
       })
@@ -226,39 +231,45 @@ export class ChannelZero {
     channel.state = nextState(channel.state, 'settled')
     if (channel === this.#core.zero) {
       if (request === undefined) this.#released('peer')
-      else this.#answer(request, 'RPY', { name: 'ok' }, () => this.#released('peer'))
+      else this.#answer(request, 'RPY', OK, () => this.#released('peer'))
       return
     }
     this.#core.forget(channel)
     this.#core.emit({ type: 'closed', channel: channel.number, by: 'peer' })
-    if (request !== undefined) this.#answer(request, 'RPY', { name: 'ok' })
+    if (request !== undefined) this.#answer(request, 'RPY', OK)
   }
 
   #onlyReleaseAsked(): boolean {
     if (this.#unasked.length > 0) return false
-    for (const ask of this.#asks.values()) if (ask.kind !== 'close' || ask.number !== 0) return false
+    for (const ask of this.#asks.values()) if (ask.kind !== 'close' || ask.channel !== this.#core.zero) return false
     return true
   }
 
   // What we ask
 
   #sayClose(channel: Channel): void {
-    const words = channel.closeWanted!
+    const body = channel.closeWanted!
     channel.closeWanted = undefined
     channel.state = nextState(channel.state, 'closeSent')
-    const element: Element = { name: 'close', number: channel.number, ...this.words(words.code, words.text, words.lang) }
-    this.#ask({ kind: 'close', number: channel.number }, element, false)
+    this.#ask({ kind: 'close', channel }, body, false)
   }
 
   /** Few requests at a time, so that replies always find room in the peer's window beside them. */
-  #ask(ask: Ask, element: Element, hush: boolean): void {
+  #ask(ask: Ask, body: Uint8Array, hush: boolean): void {
     if (this.#asks.size >= MAX_MANAGEMENT_ASKED) {
-      this.#unasked.push({ ask, element, hush })
+      this.#unasked.push({ ask, body, hush })
       return
     }
     const msgno = this.#core.zero.exchanges.allot()
     this.#asks.set(msgno, ask)
-    this.#send('MSG', msgno, element, hush ? () => this.#silence() : undefined)
+    this.#send('MSG', msgno, body, hush ? () => this.#silence() : undefined)
+  }
+
+  /** One of the requests that wait may be said now; not a close that the peer's own close has overtaken. */
+  #askNext(): void {
+    let next = this.#unasked.shift()
+    while (next?.ask.kind === 'close' && next.ask.channel.state === 'closed') next = this.#unasked.shift()
+    if (next !== undefined) this.#ask(next.ask, next.body, next.hush)
   }
 
   #greeting(keyword: Keyword, body: Uint8Array, headers: Headers): void {
@@ -280,9 +291,8 @@ export class ChannelZero {
     if (!ok && element.name !== 'error') throw poor(`${element.name} in ERR`)
     if (ask.kind === 'start') this.#startReplied(ask.number, ask.uris, element, ok)
     else if (ok && element.name !== 'ok') throw poor(`${element.name} in reply to close`)
-    else this.#closeReplied(ask.number, element)
-    const next = this.#unasked.shift()
-    if (next !== undefined) this.#ask(next.ask, next.element, next.hush)
+    else this.#closeReplied(ask.channel, element)
+    this.#askNext()
   }
 
   #startReplied(number: number, uris: readonly string[], element: Element, ok: boolean): void {
@@ -298,21 +308,20 @@ export class ChannelZero {
     this.#core.emit({ type: 'started', channel: number, uri: element.uri, content: element.content })
   }
 
-  #closeReplied(number: number, element: Element): void {
-    const channel = number === 0 ? this.#core.zero : this.#core.channels.get(number)
-    // Crossing closes: the channel may have ended with our own <ok/>.
-    if (channel === undefined || channel.state === 'closed') return
+  #closeReplied(channel: Channel, element: Element): void {
+    // Crossing closes: the channel may have ended with our own <ok/>, and another may have its number by now.
+    if (channel.state === 'closed') return
     if (element.name === 'error') {
       channel.state = nextState(channel.state, 'closeRefused')
-      this.#core.emit({ type: 'closeRefused', channel: number, error: replyError(element) })
+      this.#core.emit({ type: 'closeRefused', channel: channel.number, error: replyError(element) })
       return
     }
     channel.state = nextState(channel.state, 'closeAccepted')
     if (channel.state !== 'closed') this.progress(channel)
-    else if (number === 0) this.#released('us')
+    else if (channel === this.#core.zero) this.#released('us')
     else {
       this.#core.forget(channel)
-      this.#core.emit({ type: 'closed', channel: number, by: 'us' })
+      this.#core.emit({ type: 'closed', channel: channel.number, by: 'us' })
     }
   }
 
@@ -333,17 +342,19 @@ export class ChannelZero {
     throw new RangeError('Every channel number of this role is in use')
   }
 
-  #reply(msgno: number, keyword: 'RPY' | 'ERR', element: Element, afterwards?: () => void): void {
-    this.#send(keyword, msgno, element, afterwards)
+  #greet(keyword: 'RPY' | 'ERR', body: Uint8Array, afterwards?: () => void): void {
+    if (this.#greeted) throw new TypeError('A peer says once what it is (RFC 3080 §2.3.1.1)')
+    this.#greeted = true
+    this.#send(keyword, 0, body, afterwards)
   }
 
-  #send(keyword: Keyword, msgno: number, element: Element, afterwards: (() => void) | undefined): void {
+  #send(keyword: Keyword, msgno: number, body: Uint8Array, afterwards: (() => void) | undefined): void {
     const owed = keyword === 'MSG' ? undefined : this.#core.zero.exchanges.owed.get(msgno)
     if (owed !== undefined) owed.answered = true
     const message = new OutgoingMessage(keyword, this.#core.zero, msgno, 0, owed)
     message.afterwards = afterwards
     message.write(HEADERS)
-    message.write(utf8.encode(formatElement(element)))
+    message.write(body)
     message.ended = true
     this.#core.queue(message)
   }
@@ -361,6 +372,11 @@ export class ChannelZero {
   words(code: number, text: string, lang = 'en'): { code: number; text: string; lang?: string } {
     return text === '' || lang === this.greeting?.localize[0] ? { code, text } : { code, text, lang }
   }
+}
+
+/** @throws TypeError or RangeError when the element is one that no peer may send */
+function encode(element: Element): Uint8Array {
+  return utf8.encode(formatElement(element))
 }
 
 function readRequest(body: Uint8Array, headers: Headers): Element | ElementError {

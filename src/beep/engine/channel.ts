@@ -5,13 +5,6 @@ import { Outbox, type OutgoingMessage } from './outbox.js'
 import type { ChannelState } from './states.js'
 import { ReceiveWindow, SendWindow } from './window.js'
 
-/** What a `<close>` says (RFC 3080 §2.3.1.3). */
-export interface CloseWords {
-  readonly code: number
-  readonly text: string
-  readonly lang: string | undefined
-}
-
 export class Channel {
   readonly number: number
   /** The URI of its profile; `''` for channel 0. */
@@ -19,8 +12,8 @@ export class Channel {
   state: ChannelState = 'open'
   /** The reply that creates it has been cut: before that, neither SEQ nor data may leave for it, and none may come (RFC 3081 §3.1.3). */
   born: boolean
-  /** We mean to close it and wait until every MSG of ours has been acknowledged. */
-  closeWanted: CloseWords | undefined
+  /** The `<close>` with which we mean to close it, once every MSG of ours has been acknowledged. */
+  closeWanted: Uint8Array | undefined
   readonly receiving = new ReceiveWindow()
   readonly sending = new SendWindow()
   readonly outbox = new Outbox()
@@ -64,6 +57,19 @@ export class Channel {
     if (message.keyword === 'MSG') this.load.unacknowledged--
     message.ended = true
     return true
+  }
+
+  /** It is closed. What a peer left unfinished against §2.3.1.3 counts no longer, and what waits never leaves. @returns the latter */
+  abandon(): OutgoingMessage[] {
+    const left = this.outbox.clear()
+    const { asked, owed } = this.exchanges
+    this.load.asked -= asked.size
+    this.load.owed -= owed.size
+    this.load.queued -= left.length
+    asked.clear()
+    owed.clear()
+    for (const message of left) message.truncate()
+    return left
   }
 
   /** @returns how many of `octets` are to be credited, after what was credited in advance */

@@ -86,6 +86,7 @@ export class Core {
   forget(channel: Channel): void {
     this.channels.delete(channel.number)
     channel.receiving.release(this.#budget)
+    for (const message of channel.abandon()) this.wake(message)
     this.#closed.push(channel.number)
     if (this.#closed.length > MAX_CLOSED_REMEMBERED) this.#closed.shift()
   }

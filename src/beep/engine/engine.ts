@@ -1,6 +1,6 @@
 // The protocol without the network: octets in, events out; commands in, octets out. No socket, clock, promise, logger or callback.
 import { ProtocolError } from '../errors.js'
-import { DEFAULT_LIMITS, HIGH_WATER, type Limits, MAX_BACKLOG } from '../limits.js'
+import { DEFAULT_LIMITS, HIGH_WATER, type Limits, MAX_BACKLOG, MAX_NUMBER } from '../limits.js'
 import { isReplyCode } from '../reply-code.js'
 import type { ProfileElement } from '../wire/elements.js'
 import type { Keyword } from '../wire/frame.js'
@@ -153,7 +153,7 @@ export class Engine {
   /** Closes a channel, or with 0 releases the session, once every MSG of ours has been acknowledged (§2.3.1.3). No MSG can be sent meanwhile. */
   close(channel: number, code = 200, text = '', lang?: string): void {
     checkCode(code)
-    this.#management.close(this.#core.existing(channel), { code, text, lang })
+    this.#management.close(this.#core.existing(channel), code, text, lang)
   }
 
   /** Grants what a `close` event asked for; `closed` follows once everything has been sent and answered. */
@@ -183,11 +183,11 @@ export class Engine {
   send(number: number, keyword: Keyword, msgno = 0, ansno = 0, payload?: readonly Uint8Array[]): OutgoingMessage {
     const channel = this.#core.existing(number)
     if (channel === this.#core.zero) throw new RangeError('Channel 0 carries channel management only (RFC 3080 §2.3)')
+    if (keyword === 'NUL' && payload?.some((piece) => piece.length > 0))
+      throw new TypeError('NUL has no payload, not even the empty line of an entity (RFC 3080 §2.2.1.1)')
     const message = keyword === 'MSG' ? this.#request(channel) : reply(channel, keyword, msgno, ansno)
-    if (payload !== undefined) {
-      for (const piece of payload) message.write(piece)
-      message.ended = true
-    }
+    for (const piece of payload ?? []) message.write(piece)
+    message.ended = payload !== undefined || keyword === 'NUL'
     this.#core.queue(message)
     return message
   }
@@ -231,12 +231,13 @@ export class Engine {
    * @returns false when it is too late: no frame of the protocol says "never mind"
    */
   withdraw(message: OutgoingMessage): boolean {
-    if (!message.channel.withdraw(message)) return false
     const { owed, keyword } = message
-    if (owed !== undefined && keyword !== 'ANS') {
-      owed.style = undefined
-      owed.answered = false
-      owed.ignored = false
+    // After an early ERR, frames of the request may have been passed over already (§2.6.3).
+    if (owed?.ignored || !message.channel.withdraw(message)) return false
+    if (owed !== undefined) {
+      if (keyword === 'ANS') owed.answers--
+      else owed.answered = false
+      if (owed.answers === 0) owed.style = undefined
     }
     this.#core.scheduler.touch(message.channel)
     this.#core.progress(message.channel)
@@ -288,7 +289,11 @@ function reply(channel: Channel, keyword: Exclude<Keyword, 'MSG'>, msgno: number
   if (owed.style !== undefined && (owed.style !== 'ANS' || (keyword !== 'ANS' && keyword !== 'NUL'))) {
     throw new TypeError(`${keyword} cannot follow ${owed.style} in one reply (RFC 3080 §2.1.1)`)
   }
-  owed.style = keyword
+  if (keyword === 'ANS' && !(Number.isInteger(ansno) && ansno >= 0 && ansno <= MAX_NUMBER))
+    throw new RangeError(`An answer number is 0..${MAX_NUMBER} (RFC 3080 §2.2.1); got ${ansno}`)
+  // The NUL that ends answers leaves the style what it was: without it, only another NUL or answer may come.
+  owed.style ??= keyword
+  if (keyword === 'ANS') owed.answers++
   owed.answered = keyword !== 'ANS'
   owed.ignored = keyword === 'ERR' && !owed.complete
   return new OutgoingMessage(keyword, channel, msgno, ansno, owed)

@@ -32,6 +32,8 @@ export interface Owed {
   ignored: boolean
   /** The keyword of the reply so far. */
   style: Keyword | undefined
+  /** Answers queued or sent. */
+  answers: number
 }
 
 /** A MSG of ours whose exchange is not over. */
@@ -187,7 +189,7 @@ export class Exchanges {
   }
 
   #owe(incoming: Incoming): Owed {
-    const owed = { incoming, complete: false, answered: false, replied: false, ignored: false, style: undefined }
+    const owed = { incoming, complete: false, answered: false, replied: false, ignored: false, style: undefined, answers: 0 }
     this.owed.set(incoming.msgno, owed)
     this.#load.owed++
     return owed

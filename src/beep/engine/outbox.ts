@@ -7,6 +7,7 @@ import type { Owed } from './exchange.js'
 import type { SendWindow } from './window.js'
 
 const NO_PIECES: readonly Uint8Array[] = []
+const NOTHING = new Uint8Array(0)
 
 /** One message on its way out. */
 export class OutgoingMessage {
@@ -50,8 +51,12 @@ export class OutgoingMessage {
     return this.queued >= HIGH_WATER
   }
 
-  /** Drops what has not been cut and ends the message: the peer answered with ERR before it was complete (RFC 3080 §2.6.3). */
+  /**
+   * Drops what has not been cut and ends the message: the peer answered with ERR before it was complete (RFC 3080 §2.6.3),
+   * or the channel is gone. What was to follow the whole message does not.
+   */
   truncate(): void {
+    this.afterwards = undefined
     this.#pieces = []
     this.#head = 0
     this.queued = 0
@@ -89,10 +94,14 @@ export class OutgoingMessage {
     return taken
   }
 
+  /** What has been cut must not be kept alive by what has not: a stream may never run dry before its end. */
   #forward(): void {
-    this.#head++
+    this.#pieces[this.#head++] = NOTHING
     if (this.#head === this.#pieces.length) {
       this.#pieces = []
+      this.#head = 0
+    } else if (this.#head === 1024) {
+      this.#pieces = this.#pieces.slice(this.#head)
       this.#head = 0
     }
   }
@@ -129,13 +138,28 @@ export class Outbox {
     }
   }
 
-  /** Takes a message out that has not been started. @returns false when it is too late for that */
+  /**
+   * Takes a message out.
+   * @returns false when it is too late for that: it has been started, or a reply to a later MSG stands behind it, and another
+   * reply in its place would come out of order (RFC 3080 §2.6.1)
+   */
   withdraw(message: OutgoingMessage): boolean {
-    if (message.started) return false
-    const waiting = this.#queue.slice(this.#head)
-    this.#queue = waiting.filter((each) => each !== message)
+    const at = this.#queue.indexOf(message, this.#head)
+    if (message.started || at < 0) return false
+    const { owed } = message
+    if (owed !== undefined && this.#queue.some((each, index) => index > at && each.owed !== undefined && each.owed !== owed))
+      return false
+    this.#queue = this.#queue.slice(this.#head).filter((each) => each !== message)
     this.#head = 0
-    return this.#queue.length < waiting.length
+    return true
+  }
+
+  /** Gives up everything that has not left. */
+  clear(): OutgoingMessage[] {
+    const left = this.#queue.slice(this.#head)
+    this.#queue = []
+    this.#head = 0
+    return left
   }
 
   /** Whether a MSG is queued or half sent. */

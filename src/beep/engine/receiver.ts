@@ -46,13 +46,11 @@ export class Receiver {
       let event: Event | undefined
       if (part === 'header') this.#header(this.#reader.header!)
       else if (part === 'payload') event = this.#payload(this.#reader.payload)
-      else if (part === 'end') event = this.#deliver(NOTHING, !this.#more)
+      else if (part === 'end') event = this.#end(NOTHING)
       else if (part === 'seq') this.#seq(this.#reader.seq!)
       else return undefined
-      if (event !== undefined) {
-        if (!core.hasEvent) return event
-        core.emit(event)
-      }
+      // Before whatever it brought about: the last reply on a channel comes before the channel's end.
+      if (event !== undefined) return event
     }
     return core.takeEvent()
   }
@@ -105,8 +103,16 @@ export class Receiver {
   #payload(piece: Uint8Array): Event | undefined {
     this.#channel!.receiving.arrive(piece.length)
     // Mostly the rest of the frame is there too: then its last piece and its end are one event.
-    const ended = this.#reader.takeEnd()
-    return this.#deliver(piece, ended && !this.#more)
+    return this.#reader.takeEnd() ? this.#end(piece) : this.#deliver(piece, false)
+  }
+
+  /** The frame is in, and its trailer was right. */
+  #end(piece: Uint8Array): Event | undefined {
+    const channel = this.#channel!
+    const event = this.#deliver(piece, !this.#more)
+    // The first frame of a reply is an acknowledgement: a close may have waited for it (§2.3.1.3).
+    if (this.#more && (channel.closeWanted ?? this.#core.zero.closeWanted) !== undefined) this.#core.progress(channel)
+    return event
   }
 
   /** Octets of the frame that is coming in; with `last`, its message is complete and the trailer has been checked. */
@@ -133,7 +139,10 @@ export class Receiver {
   /** Entity headers belong to the message, not to a frame: they may be cut anywhere (§2.2). */
   #entity(channel: Channel, incoming: Incoming, octets: Uint8Array, last: boolean): Event | undefined {
     if (incoming.entity === undefined) {
-      const whole = incoming.keyword === 'NUL' ? { headers: NO_HEADERS, body: octets } : splitEntity(octets)
+      const whole =
+        incoming.keyword === 'NUL'
+          ? { headers: NO_HEADERS, body: octets }
+          : splitEntity(octets, this.#core.limits.maxEntityHeaders)
       if (whole !== undefined) {
         return this.#message(channel, incoming, whole.headers, octets.length - whole.body.length, whole.body, last)
       }

@@ -25,9 +25,9 @@ export const CHANNEL = {
 export type ChannelState = keyof typeof CHANNEL
 export type ChannelEvent = { [State in ChannelState]: keyof (typeof CHANNEL)[State] }[ChannelState]
 
-/** @throws Error for a pair that is not in the table: a mistake of ours, never of a peer */
+/** @throws TypeError for a pair that is not in the table: a command at the wrong time, never something that a peer said */
 export function nextState(state: ChannelState, event: ChannelEvent): ChannelState {
   const next = (CHANNEL[state] as Partial<Record<ChannelEvent, ChannelState>>)[event]
-  if (next === undefined) throw new Error(`A channel that is ${state} knows no ${event}`)
+  if (next === undefined) throw new TypeError(`A channel that is ${state} knows no ${event}`)
   return next
 }

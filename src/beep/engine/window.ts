@@ -93,8 +93,7 @@ export class SendWindow {
    * @returns false when it acknowledges what was never sent
    */
   update(ackno: number, window: number): boolean {
-    if (precedes(this.next, ackno)) return false
-    if (precedes(ackno, this.#ackno)) return true
+    if (distance(this.#ackno, ackno) > distance(this.#ackno, this.next)) return precedes(ackno, this.#ackno)
     this.#ackno = ackno
     this.#window = window
     return true

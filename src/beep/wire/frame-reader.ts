@@ -56,7 +56,7 @@ export class FrameReader {
   /** Appends a chunk. It is read in place, so it must not be written to afterwards. */
   receive(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    if (this.#at === this.#chunk.length) {
+    if (this.#at === this.#chunk.length && this.#waiting.length === 0) {
       this.#chunk = chunk
       this.#at = 0
     } else this.#waiting.push(chunk)
@@ -83,9 +83,16 @@ export class FrameReader {
     return this.#readHeader()
   }
 
-  /** After a piece of payload: whether it was the last of its frame and the trailer is there too; then it has been taken. */
+  /**
+   * After a piece of payload: whether it was the last of its frame and the trailer is there too; then it has been taken.
+   * A wrong trailer is left for `next()`: the payload before it comes out all the same, however the chunks were cut.
+   */
   takeEnd(): boolean {
-    return this.#remaining === 0 && this.next() === 'end'
+    if (this.#remaining !== 0 || this.#chunk.length - this.#at < TRAILER.length) return false
+    for (let index = 0; index < TRAILER.length; index++) if (this.#chunk[this.#at + index] !== TRAILER[index]) return false
+    this.#at += TRAILER.length
+    this.#remaining = -1
+    return true
   }
 
   #nextChunk(): boolean {
