@@ -252,7 +252,8 @@ function readProfile(profile: SimpleElement, maxContent: number): ProfileElement
   return { uri, content: DECODERS[encoding]!(profile.text) }
 }
 
-// Writing. The form is the one that every known peer reads: one line, single quotes, ` />`, entities rather than CDATA.
+// Writing. The form is the one that most known peers read: one line, single quotes, ` />`, entities; CDATA for XML that rides in a <profile> alone,
+// as RFC 3080 §3.1.1 prints it: a peer in use compares what stands there, unresolved, with `<ready />`.
 
 const WRITERS: { readonly [N in Name]: (element: Named<N>) => string } = {
   greeting: ({ features, localize, profiles }) =>
@@ -335,7 +336,16 @@ function writeProfile({ uri, content = new Uint8Array(0) }: ProfileElement): str
     throw new RangeError(
       `An initialization message has at most ${MAX_INITIALIZATION} octets as written (RFC 3080 §2.3.1.2); got ${size}`,
     )
-  return write('profile', { uri, encoding: plain ? undefined : 'base64' }, escapeText(data))
+  return write(
+    'profile',
+    { uri, encoding: plain ? undefined : 'base64' },
+    isMarkup(data) ? `<![CDATA[${data}]]>` : escapeText(data),
+  )
+}
+
+/** Whether it reads better in CDATA, and can stand there: nothing ends it early, and no CR is lost to line-end normalisation. */
+function isMarkup(data: string): boolean {
+  return /[<&]/.test(data) && !/]]>|\r/.test(data)
 }
 
 function checkToken(token: string): string {
