@@ -1,4 +1,5 @@
 // What the peer asks on channel 0, and what our profiles say to it: starts (RFC 3080 §2.3.1.2), closes and releases (§2.3.1.3, §2.4).
+import type { OpenChannel } from './channel.js'
 import { noteError } from './diagnostics.js'
 import type { Event } from './engine/events.js'
 import { ReplyError } from './errors.js'
@@ -12,7 +13,7 @@ const SETTLE_TIMEOUT = 30_000
 
 export class Answers {
   readonly #session: LiveSession
-  /** Closes that we agreed to and that wait for exchanges to end. */
+  /** Closes that wait for the profile to decide, or for exchanges to end. */
   readonly #settling = new Map<number, NodeJS.Timeout>()
 
   constructor(session: LiveSession) {
@@ -58,12 +59,8 @@ export class Answers {
     session.engine.accept(number, profile.uri, answer === undefined ? undefined : Buffer.from(answer))
     const channel = session.open(number, profile.uri, profile, undefined)
     session.schedule()
-    try {
-      profile.open?.(channel)
-    } catch (error) {
-      // The channel exists: what goes wrong now is no reason to decline it.
-      noteError(session, error)
-    }
+    // The channel exists: what goes wrong now is no reason to decline it.
+    session.tell(() => profile.open?.(channel))
   }
 
   #decline(number: number, error: unknown): void {
@@ -74,38 +71,42 @@ export class Answers {
     session.schedule()
   }
 
+  /** `<ok/>` follows once the profile agrees and everything has been sent and answered; what never ends is refused after a while. */
   close({ channel: number, code, text }: Extract<Event, { type: 'close' }>): void {
-    const { channels } = this.#session
-    if (number === 0) {
-      for (const channel of channels.values()) channel.askedToClose()
-      this.#agree(0)
-      return
+    const session = this.#session
+    for (const channel of this.#concerned(number)) channel.askedToClose()
+    const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
+    const timer = setTimeout(late, session.options.settleTimeout ?? SETTLE_TIMEOUT).unref()
+    this.#settling.set(number, timer)
+    const agree = () => {
+      // The profile may decide when it is too late.
+      if (this.#settling.get(number) !== timer || session.over) return
+      session.engine.agree(number)
+      session.schedule()
     }
-    const channel = channels.get(number)!
-    channel.askedToClose()
+    const refuse = (error: unknown) => {
+      if (this.#settling.get(number) === timer) this.#refuse(number, error)
+    }
     try {
-      const answer = channel.profile?.close?.(channel, { code, text })
-      if (isPromise(answer)) answer.then(() => this.#agree(number)).catch((error) => this.#refuse(number, error))
-      else this.#agree(number)
+      const channel = session.channels.get(number)
+      const answer = channel?.profile?.close?.(channel, { code, text })
+      if (isPromise(answer)) answer.then(agree, refuse)
+      else agree()
     } catch (error) {
-      this.#refuse(number, error)
+      refuse(error)
     }
   }
 
-  /** `<ok/>` follows once everything has been sent and answered; what never ends is refused after a while. */
-  #agree(number: number): void {
-    const session = this.#session
-    if (session.over) return
-    const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
-    this.#settling.set(number, setTimeout(late, session.options.settleTimeout ?? SETTLE_TIMEOUT).unref())
-    session.engine.agree(number)
-    session.schedule()
+  /** With number 0, the release, all channels. */
+  #concerned(number: number): OpenChannel[] {
+    return [...this.#session.channels.values()].filter((channel) => number === 0 || channel.number === number)
   }
 
   #refuse(number: number, error: unknown): void {
     const session = this.#session
     if (session.over) return
     this.settled(number)
+    for (const channel of this.#concerned(number)) channel.stays()
     const { replyCode, text, lang } = session.refusal(error)
     session.engine.refuse(number, replyCode, text, lang)
     session.schedule()

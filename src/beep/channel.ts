@@ -1,8 +1,10 @@
 // A channel as users hold it: requests of ours go out as exchanges, requests of the peer go to the handler of its profile.
 import { type Pending, serve } from './dispatch.js'
 import type { Event } from './engine/events.js'
-import { ClosedError, type CloseReason } from './errors.js'
+import type { OutgoingMessage } from './engine/outbox.js'
+import { ClosedError, type CloseReason, ProtocolError } from './errors.js'
 import { type Exchange, OutboundExchange } from './exchange.js'
+import { MAX_EMPTY_ANSWERS } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import { InboundMessage, type Message, type Outgoing, type Receiving } from './message.js'
 import { sendMessage } from './outbound.js'
@@ -57,6 +59,10 @@ export class OpenChannel implements Channel {
   #serving: Pending | undefined
   /** The MSG that is coming in. */
   #arriving: InboundMessage | undefined
+  /** The last reply that was queued. */
+  #replied: OutgoingMessage | undefined
+  /** The next handler waits until replies have left. */
+  #resting = false
   #abort: AbortController | undefined
   #reason: CloseReason | undefined
   #closed: Promise<CloseReason> | undefined
@@ -71,6 +77,8 @@ export class OpenChannel implements Channel {
     this.#receiving = {
       maxMessage: session.maxMessage,
       credit: (octets) => {
+        // Another channel may have the number by now.
+        if (this.over) return
         session.engine.consume(number, octets)
         session.schedule()
       },
@@ -89,16 +97,19 @@ export class OpenChannel implements Channel {
     if (!this.session.engine.maySend(this.number))
       throw this.session.closing(`Channel ${this.number} is being closed and takes no MSG`)
     const { message, pumped } = sendMessage(this.session, this.number, 'MSG', 0, 0, body)
-    const exchange = new OutboundExchange(message.msgno, () => this.session.sent(message))
+    const exchange = new OutboundExchange(message.msgno, () => this.session.writers.sent(message))
     this.#exchanges.set(message.msgno, exchange)
     const undo = (error: Error) => {
-      exchange.abandon(error)
-      if (!message.started) this.#exchanges.delete(message.msgno)
+      if (message.started) exchange.abandon(error)
+      else {
+        this.#exchanges.delete(message.msgno)
+        exchange.cancel(error)
+      }
     }
     pumped?.catch(undo)
     if (signal !== undefined) {
       const onAbort = () => {
-        this.session.engine.withdraw(message)
+        this.session.writers.withdraw(message)
         undo(signal.reason as Error)
       }
       signal.addEventListener('abort', onAbort)
@@ -118,6 +129,10 @@ export class OpenChannel implements Channel {
       else resolve(this.#reason)
     })
     return this.#closed
+  }
+
+  get over(): boolean {
+    return this.#reason !== undefined
   }
 
   // What handlers are given
@@ -150,7 +165,13 @@ export class OpenChannel implements Channel {
     } else {
       const exchange = this.#exchanges.get(event.msgno)
       if (exchange === undefined) message.discard()
-      else exchange.arrive(event.keyword, event.ansno, message, event.last)
+      else {
+        exchange.arrive(event.keyword, event.ansno, message, event.last)
+        if (exchange.free > MAX_EMPTY_ANSWERS) {
+          const detail = `${MAX_EMPTY_ANSWERS} without an octet wait to be taken`
+          this.session.broken(new ProtocolError('limits/answers', detail))
+        }
+      }
       if (event.last && event.keyword !== 'ANS') this.#exchanges.delete(event.msgno)
     }
     if (message.unsettled) this.session.keep(message)
@@ -171,9 +192,21 @@ export class OpenChannel implements Channel {
     if (message?.unsettled) this.session.keep(message)
   }
 
-  /** The MSGs of a channel are processed in order (§2.6.1): the next one when the reply to the last has been given. */
+  /**
+   * The MSGs of a channel are processed in order (§2.6.1): the next one when the reply to the last has been given, and when not too much of
+   * the replies waits for a peer that asks and does not read (RIMP-12).
+   */
   serve(): void {
     while (this.#serving === undefined) {
+      if (this.#resting) return
+      if (this.#crowded) {
+        this.#resting = true
+        void this.session.moved.wait().then(() => {
+          this.#resting = false
+          this.serve()
+        })
+        return
+      }
       const pending = this.#waiting.shift()
       if (pending === undefined) return
       this.#serving = pending
@@ -188,15 +221,33 @@ export class OpenChannel implements Channel {
     }
   }
 
+  /** A reply is on its way. */
+  replied(message: OutgoingMessage): void {
+    this.#replied = message
+  }
+
+  /** Two peers that ask each other on one channel must not wait for each other: then only what is beyond all measure counts. */
+  get #crowded(): boolean {
+    const { session, number } = this
+    const last = this.#replied
+    if (last === undefined || last.sent) return false
+    return this.#exchanges.size === 0 ? session.engine.backlog(number) : last.channel.waiting > session.maxMessage
+  }
+
   #served(): void {
     this.#serving = undefined
     this.serve()
   }
 
-  /** The peer asks to close it, or the session: handlers that take long should come to an end. */
+  /** The peer asks to close it, or the session: handlers that take long should come to an end, those that begin now too. */
   askedToClose(): void {
-    this.#abort?.abort(new DOMException('The peer asks to close the channel', 'AbortError'))
-    this.#abort = undefined
+    this.#abort ??= new AbortController()
+    this.#abort.abort(new DOMException('The peer asks to close the channel', 'AbortError'))
+  }
+
+  /** The close was refused: handlers that begin now have all their time. */
+  stays(): void {
+    if (this.#abort?.signal.aborted) this.#abort = undefined
   }
 
   /** It is over: nothing that waits on it will happen. */

@@ -46,8 +46,13 @@ export function noteEnd(session: Session, reason: CloseReason): void {
 }
 
 export function noteError(session: Session, error: unknown): void {
-  debug('%s', error instanceof Error ? (error.stack ?? error.message) : error)
+  noteTrouble(error)
   if (errors.hasSubscribers) errors.publish({ session, error } satisfies ErrorNotice)
+}
+
+/** Something that concerns no session: printed with NODE_DEBUG=beep. */
+export function noteTrouble(error: unknown): void {
+  debug('%s', error instanceof Error ? (error.stack ?? error.message) : error)
 }
 
 /** Whether anybody watches octets: asked before they are looked at, so that watching costs nothing when unused. */

@@ -1,13 +1,16 @@
 // From a MSG to its reply: the handler of the profile runs, and what it does becomes RPY, ANS … NUL, or ERR (RFC 3080 §2.1.1).
 import type { OpenChannel } from './channel.js'
 import { ReplyError } from './errors.js'
-import type { InboundMessage, Outgoing } from './message.js'
+import { type InboundMessage, type Outgoing, tooLarge } from './message.js'
 import { type Sending, sendMessage } from './outbound.js'
 import { type Reply, Tuning } from './profile.js'
 import { isPromise } from './promises.js'
 import { answerTuning } from './tuning.js'
 import { formatElement } from './wire/elements.js'
 import { BEEP_XML } from './wire/entity.js'
+
+/** What an answer that is held costs besides its octets. */
+const ANSWER_COST = 256
 
 /** A MSG that waits for its handler, or is in its hands. */
 export interface Pending {
@@ -17,7 +20,7 @@ export interface Pending {
 
 /** Serves one MSG. Without a promise it is done; handlers that need no time cost none. */
 export function serve(channel: OpenChannel, pending: Pending): Promise<void> | undefined {
-  const { profile, session } = channel
+  const { profile } = channel
   const { message } = pending
   let reply: Reply | Promise<Reply>
   try {
@@ -34,12 +37,12 @@ export function serve(channel: OpenChannel, pending: Pending): Promise<void> | u
       (error) => refuse(channel, pending, error),
     )
   }
-  if (session.over) return undefined
+  if (channel.over) return undefined
   return give(channel, pending, reply)
 }
 
 function give(channel: OpenChannel, pending: Pending, reply: Reply): Promise<void> | undefined {
-  if (channel.session.over) return undefined
+  if (channel.over) return undefined
   try {
     if (reply instanceof Tuning) return answerTuning(channel.session, reply, 1, (what) => tuned(channel, pending, what))
     if (isGenerator(reply)) return giveAnswers(channel, pending, reply)
@@ -71,7 +74,7 @@ function after(channel: OpenChannel, pending: Pending, sending: Sending): Promis
 function giveBack(channel: OpenChannel, pending: Pending): Promise<void> | undefined {
   const { message } = pending
   const reply = (body: Uint8Array): undefined => {
-    if (channel.session.over) return
+    if (channel.over) return
     sendReply(channel, pending, 'RPY', message.headers.size === 0 ? body : { body, headers: Object.fromEntries(message.headers) })
   }
   const whole = message.takeWhole()
@@ -81,31 +84,37 @@ function giveBack(channel: OpenChannel, pending: Pending): Promise<void> | undef
 
 /** One-to-many: each yield is an ANS, the end a NUL. An exception after the first ANS has no frame (A15): the session ends. */
 async function giveAnswers(channel: OpenChannel, pending: Pending, answers: AsyncGenerator<Outgoing, void, void>): Promise<void> {
+  const { session, number } = channel
   let ansno = 0
+  let held = 0
   try {
     for await (const answer of answers) {
-      if (channel.session.over) return
-      const sending = sendMessage(channel.session, channel.number, 'ANS', pending.msgno, ansno, answer)
+      if (channel.over) return
+      const { message, pumped } = sendMessage(session, number, 'ANS', pending.msgno, ansno, answer)
       ansno++
-      await sending.pumped
-      // Back-pressure: the next answer is asked for when the peer has taken enough of the last ones.
-      if (channel.session.engine.backlog(channel.number)) await channel.session.sent(sending.message)
+      await pumped
+      if (message.owed !== undefined && !message.owed.complete) {
+        // The answers are made while the request still comes in, perhaps from it: waiting would stop both. They are gathered, up to a limit.
+        held += message.queued + ANSWER_COST
+        if (held > session.maxMessage) throw tooLarge(session.maxMessage)
+      } else if (session.engine.backlog(number)) await session.writers.sent(message)
+      // Back-pressure: the next answer is asked for when the peer has taken the last ones.
     }
-    if (channel.session.over) return
-    channel.session.engine.send(channel.number, 'NUL', pending.msgno, 0, [])
-    channel.session.schedule()
+    if (channel.over) return
+    session.engine.send(number, 'NUL', pending.msgno, 0, [])
+    session.schedule()
     pending.message.discard()
   } catch (error) {
     if (ansno === 0) return refuse(channel, pending, error)
-    if (channel.session.over) return
-    channel.session.terminate(new Error('A handler failed after its first answer', { cause: error }))
+    if (channel.over) return
+    session.terminate(new Error('A handler failed after its first answer', { cause: error }))
   }
 }
 
 /** ERR, with the reply code and text of a ReplyError; anything else is a mistake of ours that the peer need not read (RIMP-08). */
 function refuse(channel: OpenChannel, pending: Pending, error: unknown): undefined {
   const { session } = channel
-  if (session.over) return
+  if (channel.over) return
   const { replyCode, text, lang } = session.refusal(error)
   const body = formatElement({ name: 'error', ...session.engine.words(replyCode, text, lang) })
   sendMessage(session, channel.number, 'ERR', pending.msgno, 0, { body, contentType: BEEP_XML })
@@ -113,7 +122,9 @@ function refuse(channel: OpenChannel, pending: Pending, error: unknown): undefin
 }
 
 function sendReply(channel: OpenChannel, pending: Pending, keyword: 'RPY', what: Outgoing): Sending {
-  return sendMessage(channel.session, channel.number, keyword, pending.msgno, 0, what)
+  const sending = sendMessage(channel.session, channel.number, keyword, pending.msgno, 0, what)
+  channel.replied(sending.message)
+  return sending
 }
 
 /** A returned async generator is always one-to-many; a generated body is wrapped: `{ body }`. */

@@ -33,6 +33,8 @@ export class Driver {
     stream.on('end', this.#onEnd)
     stream.on('error', this.#onError)
     stream.on('close', this.#onEnd)
+    // What has ended already will not say so again.
+    if (stream.destroyed || stream.readableEnded) process.nextTick(this.#onEnd)
   }
 
   /** Writes what there is to say, until the transport is full. */
@@ -76,6 +78,11 @@ export class Driver {
   async flushed(): Promise<void> {
     this.flush()
     if (this.#stream.writableLength > 0) await new Promise<void>((resolve) => this.#stream.write(NOTHING, () => resolve()))
+  }
+
+  /** Takes no more octets from the transport: what comes waits for its next owner. */
+  pause(): void {
+    this.#stream.pause()
   }
 
   /** Lets go of the transport, paused. */

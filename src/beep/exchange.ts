@@ -31,6 +31,8 @@ export class OutboundExchange implements Exchange {
   /** Nobody wants the reply any more: it is drained. */
   #abandoned = false
   readonly #wake = new Wake()
+  /** Answers that hold no window and that nobody has taken. */
+  readonly #weightless = new Set<InboundMessage>()
   /** Told once when no more of the reply will come. */
   onEnd: (() => void) | undefined
 
@@ -40,7 +42,9 @@ export class OutboundExchange implements Exchange {
   }
 
   get sent(): Promise<void> {
-    return this.#awaitSent()
+    return this.#awaitSent().catch((error) => {
+      throw this.#error ?? error
+    })
   }
 
   // What the session does
@@ -49,45 +53,58 @@ export class OutboundExchange implements Exchange {
   arrive(keyword: Keyword, ansno: number, message: InboundMessage, last: boolean): void {
     this.#style = keyword
     if (!last) this.#inProgress.set(ansno, message)
-    if (keyword === 'NUL') this.#end()
-    else if (this.#abandoned) message.discard()
+    if (this.#abandoned) message.discard()
     else if (keyword === 'ERR') {
       void refusal(message).then((error) => this.fail(error))
       return
-    } else {
+    } else if (keyword !== 'NUL') {
       this.#arrived.push(message)
-      if (keyword === 'RPY') this.#end()
+      if (message.weightless) this.#weightless.add(message)
     }
+    if (keyword !== 'ANS') this.#end()
     this.#wake.rouse()
   }
 
   /** More of a message of the reply. @returns the message */
   more(ansno: number, octets: Uint8Array, last: boolean): InboundMessage | undefined {
     const message = this.#inProgress.get(ansno)
+    if (message === undefined) return undefined
     if (last) this.#inProgress.delete(ansno)
-    message?.arrive(octets, last)
+    if (octets.length > 0) this.#weightless.delete(message)
+    message.arrive(octets, last)
     return message
   }
 
   /** The exchange cannot be completed, or was refused. */
   fail(error: Error): void {
-    if (this.#error !== undefined) return
     for (const message of this.#inProgress.values()) message.fail(error)
     if (this.#ended) return
     this.#end()
-    this.#error = error
+    this.#error ??= error
     this.#wake.rouse()
   }
 
-  /** The user stops waiting: what still comes is drained silently. */
+  /** The user stops waiting: what still comes is drained silently, but for the messages that they hold already. */
   abandon(error: Error): void {
     this.#abandoned = true
     for (const message of this.#arrived.splice(0)) message.discard()
-    for (const message of this.#inProgress.values()) message.discard()
+    this.#weightless.clear()
+    for (const message of this.#inProgress.values()) if (!message.handed) message.discard()
     if (this.#error === undefined) {
       this.#error = error
       this.#wake.rouse()
     }
+  }
+
+  /** The MSG was taken back: there is no exchange. */
+  cancel(error: Error): void {
+    this.abandon(error)
+    this.#end()
+  }
+
+  /** Answers that wait to be taken and cost the peer no window. */
+  get free(): number {
+    return this.#weightless.size
   }
 
   // What the user does
@@ -100,9 +117,8 @@ export class OutboundExchange implements Exchange {
         `The peer answers one-to-many (${this.#style}): iterate over the exchange instead of awaiting one reply`,
       )
     }
-    const message = this.#arrived.shift()
+    const message = this.#next()
     if (message === undefined) throw this.#error ?? new TypeError('The reply of this exchange has been taken already')
-    message.acknowledge()
     return message
   }
 
@@ -110,11 +126,8 @@ export class OutboundExchange implements Exchange {
     return {
       next: async () => {
         await this.#something()
-        const message = this.#arrived.shift()
-        if (message !== undefined) {
-          message.acknowledge()
-          return { done: false, value: message }
-        }
+        const message = this.#next()
+        if (message !== undefined) return { done: false, value: message }
         if (this.#error !== undefined) throw this.#error
         return { done: true, value: undefined }
       },
@@ -123,6 +136,13 @@ export class OutboundExchange implements Exchange {
         return { done: true, value: undefined }
       },
     }
+  }
+
+  #next(): InboundMessage | undefined {
+    const message = this.#arrived.shift()
+    if (message === undefined) return undefined
+    this.#weightless.delete(message)
+    return message.hand()
   }
 
   #end(): void {

@@ -58,5 +58,7 @@ export const FRAME_SHARED = 4096
 export const HIGH_WATER = 65_536
 /** Messages queued on one channel before whoever makes answers is asked to wait. */
 export const MAX_BACKLOG = 256
+/** Answers without an octet that may wait to be taken: they cost no window, so a count must bound them. One read of a socket brings up to 2,978. */
+export const MAX_EMPTY_ANSWERS = 4096
 /** Largest message that `bytes()`, `text()` and `json()` gather, in octets. */
 export const MAX_MESSAGE = 16_777_216

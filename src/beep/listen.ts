@@ -1,8 +1,8 @@
 // Awaiting sessions (RFC 3081 §2): whoever awaits is the listener.
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { noteError } from './diagnostics.js'
+import { noteError, noteTrouble } from './diagnostics.js'
 import { Engine } from './engine/engine.js'
-import { LiveSession } from './live-session.js'
+import { LiveSession, RELEASE_TIMEOUT } from './live-session.js'
 import type { Profile } from './profile.js'
 import type { Session, SessionOptions } from './session.js'
 
@@ -30,25 +30,34 @@ const MAX_SESSIONS = 10_000
 
 /** Listens. A handler that throws, or a peer that breaks the protocol, ends no other session. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { host, port = 0, path, maxSessions = MAX_SESSIONS } = options
+  const { host, port = 0, path, maxSessions = MAX_SESSIONS, releaseTimeout = RELEASE_TIMEOUT } = options
   const sessions = new Set<Session>()
   /** Sessions whose greeting has not come. */
   const pending = new Set<LiveSession>()
   let stopping = false
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-    if (stopping || sessions.size + pending.size >= maxSessions) refuse(socket)
+    if (stopping || sessions.size + pending.size >= maxSessions) refuse(socket, releaseTimeout)
     else void accept(socket)
   })
 
+  const onSession = (session: Session): unknown => {
+    sessions.add(session)
+    void session.closed.then(() => sessions.delete(session))
+    // It may have been in the midst of a tuning when the others were released.
+    if (stopping) return session[Symbol.asyncDispose]()
+    return options.onSession?.(session)
+  }
+
   async function accept(socket: Socket): Promise<void> {
-    const session = new LiveSession(socket, 'listener', {
-      ...options,
-      onSession: (each) => {
-        sessions.add(each)
-        void each.closed.then(() => sessions.delete(each))
-        options.onSession?.(each)
-      },
-    })
+    let session: LiveSession
+    try {
+      session = new LiveSession(socket, 'listener', { ...options, onSession })
+    } catch (error) {
+      // Options that no greeting can say.
+      noteTrouble(error)
+      socket.destroy()
+      return
+    }
     pending.add(session)
     try {
       await session.ready()
@@ -66,6 +75,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       resolve()
     })
   })
+  // A connection that could not be accepted, for want of descriptors perhaps: the next may be.
+  server.on('error', noteTrouble)
   const address = server.address()
 
   const close = async (): Promise<void> => {
@@ -83,10 +94,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-/** We are not available: ERR instead of a greeting, then the end (RFC 3080 §2.3.1.5). */
-function refuse(socket: Socket): void {
+/** We are not available: ERR instead of a greeting, then the end (RFC 3080 §2.3.1.5), whether the peer closes its side or not. */
+function refuse(socket: Socket, patience: number): void {
   const engine = new Engine('listener')
   engine.refuseSession(421)
+  const timer = setTimeout(() => socket.destroy(), patience).unref()
+  socket.on('close', () => clearTimeout(timer))
   socket.on('error', () => socket.destroy())
   socket.end(Buffer.concat(engine.transmit()))
   socket.resume()

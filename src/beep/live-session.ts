@@ -8,12 +8,12 @@ import { Driver } from './driver.js'
 import type { Role } from './engine/core.js'
 import { Engine } from './engine/engine.js'
 import type { Event, Greeting } from './engine/events.js'
-import type { OutgoingMessage } from './engine/outbox.js'
 import { ClosedError, type CloseReason, type ProtocolError, ReplyError } from './errors.js'
 import { MAX_MESSAGE } from './limits.js'
 import type { InboundMessage } from './message.js'
+import { Writers } from './outbound.js'
 import type { Profile } from './profile.js'
-import { type Deferred, deferred, within } from './promises.js'
+import { type Deferred, deferred, isPromise, within } from './promises.js'
 import type { Session, SessionOptions, StartOptions } from './session.js'
 import { type TuningStart, tune } from './tuning.js'
 import { Wake } from './wake.js'
@@ -28,7 +28,7 @@ interface Starting extends Deferred<OpenChannel> {
 const GREETING_TIMEOUT = 30_000
 const START_TIMEOUT = 30_000
 const CLOSE_TIMEOUT = 60_000
-const RELEASE_TIMEOUT = 5000
+export const RELEASE_TIMEOUT = 5000
 
 export class LiveSession implements Session {
   readonly role: Role
@@ -42,15 +42,14 @@ export class LiveSession implements Session {
   readonly #starting = new Map<number, Starting>()
   readonly #closing = new Map<number, Deferred<void>>()
   readonly #answers = new Answers(this)
-  /** Messages whose writer waits. */
-  readonly #drains = new Map<OutgoingMessage, Deferred<void>>()
+  readonly writers = new Writers(this)
   /** Messages that hold views of chunks of this turn. */
   #kept: InboundMessage[] = []
   #scheduled = false
   /** A tuning message is being handled: nothing behind it may be parsed. */
   #held = false
-  /** Roused when octets have left. */
-  readonly wrote = new Wake()
+  /** Roused when octets have come or left: whoever waits for a change looks again. */
+  readonly moved = new Wake()
   #idle: NodeJS.Timeout | undefined
   /** Octets came since the last look. */
   #heard = true
@@ -66,7 +65,10 @@ export class LiveSession implements Session {
     this.driver = new Driver(transport, this.engine, {
       received: (octets) => this.#received(octets),
       sending: (octets) => watched() && noteOctets(this, this.role, octets),
-      wrote: () => this.#pump(),
+      wrote: () => {
+        this.#pump()
+        this.moved.rouse()
+      },
       ended: (error) => this.#transportEnded(error),
     })
     const profiles = this.served().map((profile) => profile.uri)
@@ -100,8 +102,6 @@ export class LiveSession implements Session {
       this.terminate(error as Error)
       throw error
     }
-    noteSession(this)
-    this.options.onSession?.(this)
   }
 
   async start(profile: string | Profile | readonly (string | Profile)[], options: StartOptions = {}): Promise<Channel> {
@@ -177,23 +177,13 @@ export class LiveSession implements Session {
     this.schedule()
   }
 
-  /** Resolves when there is room to write more of the message; also when the session ends. */
-  async drained(message: OutgoingMessage): Promise<void> {
-    if (!message.waiting || this.over) return
-    let waiting = this.#drains.get(message)
-    if (waiting === undefined) {
-      waiting = deferred()
-      this.#drains.set(message, waiting)
-    }
-    await waiting.promise
-  }
-
-  /** Resolves when the message has left whole. @throws ClosedError when the session ends first */
-  async sent(message: OutgoingMessage): Promise<void> {
-    while (!message.sent) {
-      if (this.#reason !== undefined) throw new ClosedError('The message was not sent', this.#reason)
-      this.engine.notify(message)
-      await this.drained(message)
+  /** Calls a function of the user that has no say: what it throws, or rejects with, ends nothing. */
+  tell(call: () => unknown): void {
+    try {
+      const told = call()
+      if (isPromise(told)) told.then(undefined, (error) => noteError(this, error))
+    } catch (error) {
+      noteError(this, error)
     }
   }
 
@@ -215,9 +205,9 @@ export class LiveSession implements Session {
     if (this.#reason !== undefined) throw new ClosedError('The session is over', this.#reason)
     let closing = this.#closing.get(number)
     if (closing === undefined) {
+      this.engine.close(number, code, text)
       closing = deferred()
       this.#closing.set(number, closing)
-      this.engine.close(number, code, text)
       this.schedule()
     }
     await within(this.options.closeTimeout ?? CLOSE_TIMEOUT, 'The answer to a close', closing.promise, signal)
@@ -265,6 +255,7 @@ export class LiveSession implements Session {
     if (watched()) noteOctets(this, this.role === 'initiator' ? 'listener' : 'initiator', octets)
     this.#heard = true
     this.#pump()
+    this.moved.rouse()
     if (this.engine.pending) this.schedule()
   }
 
@@ -276,7 +267,9 @@ export class LiveSession implements Session {
   #transportEnded(error: Error | undefined): void {
     if (this.#reason !== undefined) return
     this.#pump()
-    if (this.#reason !== undefined) return
+    // An <ok/> that is due makes it a release, whether the peer still reads it or not (§2.4, A24).
+    if (!this.#held) this.driver.flush()
+    if (this.over) return
     this.engine.receiveEnd()
     this.end({ kind: 'terminated', by: 'peer', ...(error === undefined ? {} : { error }) })
   }
@@ -288,7 +281,6 @@ export class LiveSession implements Session {
       this.#kept = []
     }
     this.driver.flush()
-    this.wrote.rouse()
   }
 
   #pump(): void {
@@ -308,10 +300,12 @@ export class LiveSession implements Session {
         this.channels.get(event.channel)?.data(event)
         break
       case 'drain':
-        this.#drains.get(event.message)?.resolve()
-        this.#drains.delete(event.message)
+        this.writers.drain(event.message)
         break
       case 'greeting':
+        // Before anything that stands behind the greeting is handled: the application may keep state by session.
+        noteSession(this)
+        this.tell(() => this.options.onSession?.(this))
         this.#greeted.resolve()
         break
       case 'refused':
@@ -348,12 +342,19 @@ export class LiveSession implements Session {
 
   /** The profiles that are served on this session as it is now. */
   served(): readonly Profile[] {
-    return (this.options.profiles ?? []).filter((profile) => profile.available?.(this) ?? true)
+    return (this.options.profiles ?? []).filter((profile) => {
+      let available = false
+      this.tell(() => {
+        available = profile.available?.(this) ?? true
+      })
+      return available
+    })
   }
 
   /** Asks for a channel. */
   ask(elements: readonly ProfileElement[], serverName: string | undefined, profiles: readonly Profile[], tuning: boolean) {
-    if (this.#reason !== undefined) throw new ClosedError('The session is over', this.#reason)
+    this.assertAlive('The session is over')
+    if (this.#closing.has(0) || this.engine.state === 'releasing') throw this.closing('The session is being released')
     const number = this.engine.start(elements, { serverName, hush: tuning })
     const starting: Starting = { ...deferred<OpenChannel>(), profiles, tuning }
     this.#starting.set(number, starting)
@@ -414,8 +415,8 @@ export class LiveSession implements Session {
     this.#answers.end()
     clearInterval(this.#idle)
     for (const channel of this.channels.values()) channel.end(reason)
-    for (const waiting of this.#drains.values()) waiting.resolve()
-    this.wrote.rouse()
+    this.writers.end()
+    this.moved.rouse()
     if (reason.kind === 'released' || reason.kind === 'refused') this.driver.end(this.options.releaseTimeout ?? RELEASE_TIMEOUT)
     else if (reason.kind === 'terminated') this.driver.abort()
     noteEnd(this, reason)

@@ -15,7 +15,10 @@ export interface Entity {
 
 export type Outgoing = Body | Entity
 
-/** A message that the peer sent. Its octets are taken once: by one of the readers, or by iterating. */
+/**
+ * A message that the peer sent. Its octets are taken once: by one of the readers, or by iterating. One that is longer than the window and is
+ * neither read nor let go (`for await … break`, or `stream().destroy()`) holds up its channel.
+ */
 export interface Message extends AsyncIterable<Uint8Array> {
   /** MIME entity headers, names in lower case. A transfer encoding other than binary is named here and not decoded. */
   readonly headers: Headers
@@ -31,8 +34,10 @@ export interface Message extends AsyncIterable<Uint8Array> {
   stream(): Readable
 }
 
-/** Pieces up to this size are laid together when they are kept past the turn in which they came. */
+/** Pieces are laid together up to this size when they are kept past the turn in which they came. */
 const COALESCE = 4096
+/** A piece shorter than this is not worth a buffer of its own: a peer may send octet by octet. */
+const SMALL = 512
 
 /** What an arriving message needs of its session. */
 export interface Receiving {
@@ -52,6 +57,10 @@ export class InboundMessage implements Message {
   /** Pieces before this one were laid together, or are too large for that. */
   #settled = 0
   #overhead: number
+  /** The user holds it: once it is complete it is theirs, whether they look at it or not. */
+  #handed = false
+  /** Nothing of it holds window any more. */
+  #paid = false
   #taken = false
   #discarded = false
   #error: Error | undefined
@@ -73,7 +82,10 @@ export class InboundMessage implements Message {
   arrive(octets: Uint8Array, last: boolean): void {
     if (this.#discarded) this.#receiving.credit(octets.length)
     else if (octets.length > 0) this.#pieces.push(octets)
-    if (last) this.complete = true
+    if (last) {
+      this.complete = true
+      if (this.#handed) this.#pay()
+    }
     this.#wake.rouse()
   }
 
@@ -91,12 +103,25 @@ export class InboundMessage implements Message {
     this.#discarded = true
     // Whoever still reads must not take what is missing for the end.
     if (this.#taken && !(this.complete && this.#pieces.length === 0)) this.#error ??= discarded()
-    for (let piece = this.#next(); piece !== undefined; piece = this.#next()) this.#receiving.credit(piece.length)
+    while (this.#next() !== undefined);
+    this.#wake.rouse()
   }
 
-  /** Whether somebody reads it, or has. */
-  get taken(): boolean {
-    return this.#taken
+  /** A reply is given to who asked for it: what they do not look at must not stall the channel, so long as it is here whole. */
+  hand(): this {
+    this.#handed = true
+    this.acknowledge()
+    if (this.complete) this.#pay()
+    return this
+  }
+
+  get handed(): boolean {
+    return this.#handed
+  }
+
+  /** Whether it holds no window. */
+  get weightless(): boolean {
+    return this.#pieces.length === 0 && this.#overhead === 0
   }
 
   /** The message has been handed to somebody: its headers no longer hold window. */
@@ -125,7 +150,7 @@ export class InboundMessage implements Message {
       small = []
     }
     for (const piece of this.#pieces.slice(this.#settled)) {
-      if (piece.length * 2 >= piece.buffer.byteLength) {
+      if (worthKeeping(piece)) {
         close()
         kept.push(piece)
       } else small.push(piece)
@@ -140,7 +165,7 @@ export class InboundMessage implements Message {
   async bytes(limit = this.#receiving.maxMessage): Promise<Buffer> {
     this.#take()
     const only = this.#only()
-    if (only !== undefined) return only.length * 2 >= only.buffer.byteLength ? asBuffer(only) : Buffer.from(only)
+    if (only !== undefined) return worthKeeping(only) ? asBuffer(only) : Buffer.from(only)
     return this.#gather(limit)
   }
 
@@ -172,6 +197,12 @@ export class InboundMessage implements Message {
     }
   }
 
+  #pay(): void {
+    if (this.#paid) return
+    for (let index = this.#head; index < this.#pieces.length; index++) this.#receiving.credit(this.#pieces[index]!.length)
+    this.#paid = true
+  }
+
   #take(): void {
     if (this.#taken) throw new TypeError('The body of this message has been taken already')
     if (this.#discarded) throw discarded()
@@ -189,13 +220,11 @@ export class InboundMessage implements Message {
   /** The whole body when it is here in one piece: the usual case of small messages. */
   #only(): Uint8Array | undefined {
     if (!this.complete || this.#pieces.length !== 1 || this.#head !== 0) return undefined
-    const piece = this.#next()!
-    this.#receiving.credit(piece.length)
-    return piece
+    return this.#next()
   }
 
   async #gather(limit: number): Promise<Buffer> {
-    const pieces: Uint8Array[] = []
+    const pieces = new Pieces()
     let size = 0
     for (let piece = await this.#piece(); piece !== undefined; piece = await this.#piece()) {
       size += piece.length
@@ -203,29 +232,27 @@ export class InboundMessage implements Message {
         this.discard()
         throw tooLarge(limit)
       }
-      // Gathering outlives the turn, so a view of a larger chunk is copied now and not only at the end.
-      pieces.push(this.complete || piece.length * 2 >= piece.buffer.byteLength ? piece : Buffer.from(piece))
+      pieces.push(piece)
     }
-    return Buffer.concat(pieces, size)
+    return pieces.join(size)
   }
 
   /** The next piece, credited; undefined at the end. */
   async #piece(): Promise<Uint8Array | undefined> {
     for (;;) {
       const piece = this.#next()
-      if (piece !== undefined) {
-        this.#receiving.credit(piece.length)
-        return piece
-      }
+      if (piece !== undefined) return piece
       if (this.#error !== undefined) throw this.#error
       if (this.complete) return undefined
       await this.#wake.wait()
     }
   }
 
+  /** The next piece that is here, credited. */
   #next(): Uint8Array | undefined {
     const piece = this.#pieces[this.#head]
     if (piece === undefined) return undefined
+    if (!this.#paid) this.#receiving.credit(piece.length)
     this.#head++
     if (this.#head === this.#pieces.length) {
       this.#pieces = []
@@ -234,6 +261,46 @@ export class InboundMessage implements Message {
     }
     return piece
   }
+}
+
+/** What is gathered outlives the turn, so a piece that is a small part of its chunk is copied; many small ones share a block. */
+class Pieces {
+  readonly #pieces: Uint8Array[] = []
+  #block = Buffer.alloc(0)
+  #used = 0
+  /** Where the octets begin that are in the block and not among the pieces. */
+  #from = 0
+
+  push(piece: Uint8Array): void {
+    if (worthKeeping(piece)) {
+      this.#cut()
+      this.#pieces.push(piece)
+      return
+    }
+    if (piece.length > this.#block.length - this.#used) {
+      this.#cut()
+      this.#block = Buffer.allocUnsafeSlow(Math.max(piece.length, 4 * COALESCE))
+      this.#used = 0
+      this.#from = 0
+    }
+    this.#block.set(piece, this.#used)
+    this.#used += piece.length
+  }
+
+  join(size: number): Buffer {
+    this.#cut()
+    return Buffer.concat(this.#pieces, size)
+  }
+
+  #cut(): void {
+    if (this.#used > this.#from) this.#pieces.push(this.#block.subarray(this.#from, this.#used))
+    this.#from = this.#used
+  }
+}
+
+/** Whether a piece may be kept as it is: it fills enough of the chunk that it would keep alive. */
+function worthKeeping(piece: Uint8Array): boolean {
+  return piece.length >= SMALL && piece.length * 2 >= piece.buffer.byteLength
 }
 
 /** More than `limit` octets. Thrown out of a handler it becomes ERR 554. */

@@ -3,6 +3,7 @@ import type { OutgoingMessage } from './engine/outbox.js'
 import type { LiveSession } from './live-session.js'
 import type { Body, Entity, Outgoing } from './message.js'
 import { InboundMessage, tooLarge } from './message.js'
+import { type Deferred, deferred } from './promises.js'
 import { type EntityHeaders, formatEntity } from './wire/entity.js'
 import type { Keyword } from './wire/frame.js'
 
@@ -63,20 +64,76 @@ async function pump(session: LiveSession, message: OutgoingMessage, body: AsyncI
     for await (const piece of body) {
       // The peer refused the message early, or the session is over: nobody wants the rest.
       if (message.ended || session.over) return
+      if (typeof piece !== 'string' && !(piece instanceof Uint8Array))
+        throw new TypeError('A stream gives strings or Uint8Arrays')
       const room = engine.write(message, typeof piece === 'string' ? Buffer.from(piece) : piece)
       session.schedule()
       if (room) continue
       if (message.owed !== undefined && !message.owed.complete) {
         // The reply is made while its request still comes in, perhaps from it: waiting would stop both. It is gathered, up to a limit.
         if (message.queued > session.maxMessage) throw tooLarge(session.maxMessage)
-      } else await session.drained(message)
+      } else await session.writers.drained(message)
     }
     engine.end(message)
     session.schedule()
   } catch (error) {
-    if (!engine.withdraw(message) && !message.ended) {
+    if (!session.writers.withdraw(message) && !message.ended) {
       session.terminate(new Error('The body of a message failed after part of it had been sent', { cause: error }))
     }
     throw error
+  }
+}
+
+/** Those who wait for their messages to leave. */
+export class Writers {
+  readonly #session: LiveSession
+  /** Messages whose writer waits for room. */
+  readonly #waiting = new Map<OutgoingMessage, Deferred<void>>()
+  readonly #withdrawn = new WeakSet<OutgoingMessage>()
+
+  constructor(session: LiveSession) {
+    this.#session = session
+  }
+
+  /** Resolves when there is room to write more of the message, or when nothing of it is wanted any more. */
+  async drained(message: OutgoingMessage): Promise<void> {
+    if (!message.waiting || this.#session.over) return
+    let waiting = this.#waiting.get(message)
+    if (waiting === undefined) {
+      waiting = deferred()
+      this.#waiting.set(message, waiting)
+    }
+    await waiting.promise
+  }
+
+  /** Resolves when the message has left whole. @throws ClosedError when it never will: taken back, or its channel or session ended first */
+  async sent(message: OutgoingMessage): Promise<void> {
+    while (!message.sent) {
+      if (this.#session.over || message.channel.state === 'closed' || this.#withdrawn.has(message)) {
+        throw this.#session.closing('The message was not sent')
+      }
+      await this.#session.moved.wait()
+    }
+  }
+
+  /** Takes back a message of which nothing has left. @returns false when it is too late for that */
+  withdraw(message: OutgoingMessage): boolean {
+    if (!this.#session.engine.withdraw(message)) return false
+    this.#withdrawn.add(message)
+    this.drain(message)
+    this.#session.moved.rouse()
+    return true
+  }
+
+  /** There is room for more of the message. */
+  drain(message: OutgoingMessage): void {
+    this.#waiting.get(message)?.resolve()
+    this.#waiting.delete(message)
+  }
+
+  /** The session is over. */
+  end(): void {
+    for (const waiting of this.#waiting.values()) waiting.resolve()
+    this.#waiting.clear()
   }
 }

@@ -160,7 +160,7 @@ describe('the credit that we give', () => {
     expect(fill(3)).toBe(8192)
   })
 
-  test('R3081-3.1.4-10 T28 the right edge never moves left, and T19 it is counted from ackno', () => {
+  test('R3081-3.1.4-10 R3081-3.1.4-11 T28 the right edge never moves left, and T19 it is counted from ackno', () => {
     const window = new ReceiveWindow()
     window.arrive(3000)
     window.consume(2500, 65_536, { left: 0 })

@@ -104,6 +104,11 @@ describe('a frame that may not stand where it does ends the session', () => {
     expect(event).toMatchObject({ error: { message: expect.stringContaining('expected 0, got MSG 1 0 . 1 1') } })
   })
 
+  test('R3080-2.2.1.3-03 R3080-2.2.1.1-34 the error says which octet of the trailer was wrong', () => {
+    const [event] = L1().raw('MSG 1 0 . 0 4\r\nhelloEND\r\n')
+    expect(event).toMatchObject({ type: 'terminated', error: { message: expect.stringContaining('octet 1 of 5 is 0x6f') } })
+  })
+
   test('R3080-2.2.1.3-04 a message is never complete before its trailer is verified', () => {
     const peer = L1()
     const part = peer.raw('MSG 1 0 . 0 7\r\n\r\nhello')
@@ -229,9 +234,15 @@ describe('messages', () => {
 describe('entities', () => {
   test.each<[id: string, payload: string, type: string, body: string]>([
     ['R3080-2.2-01 headers, an empty line, a body', 'Content-Type: text/plain\r\n\r\nhello', 'text/plain', 'hello'],
-    ['R3080-2.2-02 R3080-2.2-10 no headers', '\r\nhello', 'application/octet-stream', 'hello'],
+    ['R3080-2.2-02 R3080-2.2-03 R3080-2.2-10 no headers', '\r\nhello', 'application/octet-stream', 'hello'],
     ['R3080-2.2-04 other headers', 'Content-Transfer-Encoding: binary\r\n\r\nhi', 'application/octet-stream', 'hi'],
     ['R3080-2.2-10 neither headers nor the empty line', 'hello', 'application/octet-stream', 'hello'],
+    [
+      'R3080-2.2-12 base64 is handed on as it came',
+      'Content-Transfer-Encoding: base64\r\n\r\naGk=',
+      'application/octet-stream',
+      'aGk=',
+    ],
     ['R3080-2.2-11 names in capitals', 'CONTENT-TYPE:Text/Plain\r\n\r\nhi', 'Text/Plain', 'hi'],
     ['T41 a body that looks like a header', '\r\nA: b', 'application/octet-stream', 'A: b'],
   ])('%s', (_id, payload, type, body) => {

@@ -175,11 +175,11 @@ describe('starts that we ask for', () => {
     expect([1, 2, 3].map(() => peer.engine.start([{ uri: E }]))).toEqual([2, 4, 6])
   })
 
-  test('R3080-2.3.1.2-03 R3080-2.3.1.2-08 a server name and an initialization message', () => {
+  test('R3080-2.3.1.2-03 R3080-2.3.1.2-08 T35 a server name and an initialization message', () => {
     const peer = I()
     peer.engine.start([{ uri: E, content: octets('<hello />') }], { serverName: 'h.example' })
     expect(peer.heard()).toMatchObject([
-      { payload: `${BX}<start number='1' serverName='h.example'><profile uri='${E}'>&lt;hello /&gt;</profile></start>` },
+      { payload: `${BX}<start number='1' serverName='h.example'><profile uri='${E}'><![CDATA[<hello />]]></profile></start>` },
     ])
   })
 

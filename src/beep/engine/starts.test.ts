@@ -131,7 +131,7 @@ describe('starts that the peer asks for', () => {
     const peer = L()
     peer.manage('MSG', 1, start(1))
     peer.engine.accept(1, E, octets("<error code='501' />"))
-    expect(peer.heard()).toMatchObject([{ word: 'RPY', payload: expect.stringContaining("&lt;error code='501' /&gt;") }])
+    expect(peer.heard()).toMatchObject([{ word: 'RPY', payload: expect.stringContaining("<![CDATA[<error code='501' />]]>") }])
     expect(channelOf(peer.engine, 1).state).toBe('open')
   })
 

@@ -1,0 +1,525 @@
+// Exchanges as users see them: the three styles, what handlers may do wrong, aborts, and replies that nobody takes.
+import { describe, expect, test } from '@jest/globals'
+import { ECHO, echo } from '../profiles/echo.js'
+import { type Message, type Profile, ReplyError, type Session } from './index.js'
+import { rawPair, rawStart, soon, turns } from './test-kit-peer.js'
+import { sessionPair } from './testing.js'
+
+/** Serves `message` under u:x and gives a channel to it. */
+async function channelTo(message: NonNullable<Profile['message']>) {
+  const pair = await sessionPair({}, { profiles: [{ uri: 'u:x', message }] })
+  return { ...pair, channel: await pair.initiator.start('u:x') }
+}
+
+/** A stream of what is no body, for all the types say. */
+async function* streamOf(...pieces: unknown[]): AsyncGenerator<string> {
+  for (const piece of pieces) yield piece as string
+}
+
+async function* failing(what: string): AsyncGenerator<string> {
+  if (what !== '') throw new Error(what)
+  yield what
+}
+
+async function collect(answers: AsyncIterable<Message>): Promise<string[]> {
+  const texts: string[] = []
+  for await (const answer of answers) texts.push(await answer.text())
+  return texts
+}
+
+describe('styles (§2.1.1)', () => {
+  test('R3080-2.1.1-01 R3080-2.1.1-02 R3080-2.1.1-03 return, throw and yield are RPY, ERR and ANS … NUL', async () => {
+    const { session, peer } = await rawPair('listener', {
+      profiles: [
+        { uri: 'u:one', message: () => 'yes' },
+        {
+          uri: 'u:no',
+          message: () => {
+            throw new ReplyError(554, 'no & never')
+          },
+        },
+        {
+          uri: 'u:many',
+          async *message() {
+            yield 'a'
+            yield 'b'
+          },
+        },
+        { uri: 'u:none', async *message() {} },
+      ],
+    })
+    await rawStart(peer, 1, 'u:one', 1)
+    await rawStart(peer, 3, 'u:no', 2)
+    await rawStart(peer, 5, 'u:many', 3)
+    await rawStart(peer, 7, 'u:none', 4)
+    for (const channel of [1, 3, 5, 7]) {
+      peer.say(peer.frame(`MSG ${channel} 0`, '\r\nx'))
+      await turns(1)
+    }
+    await peer.expect(/RPY 1 0 \. 0 5\r\n\r\nyesEND\r\n/)
+    await peer.expect(/ERR 3 0 \. 0 \d+\r\n[\s\S]*<error code='554' xml:lang='en'>no &amp; never<\/error>END\r\n/)
+    await peer.expect(/ANS 5 0 \. 0 3 0\r\n\r\naEND\r\nANS 5 0 \. 3 3 1\r\n\r\nbEND\r\nNUL 5 0 \. 6 0\r\nEND\r\n/)
+    await peer.expect(/NUL 7 0 \. 0 0\r\nEND\r\n/)
+    session.terminate()
+  })
+
+  test('R3080-2.1.1-03 reply() of a one-to-many exchange is a TypeError, and the channel goes on', async () => {
+    const { channel, initiator } = await channelTo(async function* (message) {
+      if ((await message.text()) === 'many') yield 'a'
+    })
+    await expect(channel.request('many')).rejects.toThrow(TypeError)
+    await expect(channel.request('none')).rejects.toThrow(TypeError)
+    expect(await collect(channel.send('many'))).toEqual(['a'])
+    await initiator.release()
+  })
+
+  test('an RPY may be iterated, and is taken once', async () => {
+    const { channel, initiator } = await channelTo((message) => message)
+    expect(await collect(channel.send('hi'))).toEqual(['hi'])
+    const exchange = channel.send('hi')
+    await (await exchange.reply()).text()
+    await expect(exchange.reply()).rejects.toThrow(/taken already/)
+    await initiator.release()
+  })
+
+  test('R3080-2.6.1-04 a reply of many answers ends before the next reply begins', async () => {
+    const { session, peer } = await rawPair('listener', {
+      profiles: [
+        {
+          uri: 'u:x',
+          message: async (message) => {
+            if ((await message.text()) === 'one') return 'single'
+            return (async function* () {
+              yield 'a'
+              await turns(2)
+              yield 'b'
+            })()
+          },
+        },
+      ],
+    })
+    await rawStart(peer, 1, 'u:x')
+    peer.say(peer.frame('MSG 1 0', '\r\nmany') + peer.frame('MSG 1 1', '\r\none'))
+    await peer.expect(/ANS 1 0 [\s\S]*ANS 1 0 [\s\S]*NUL 1 0 [\s\S]*RPY 1 1 /)
+    session.terminate()
+  })
+
+  test('R3080-2.7-02 R3080-2.7-04 a MSG where nothing is served gets ERR', async () => {
+    const { initiator, listener } = await sessionPair({}, { profiles: [{ uri: 'u:x' }] })
+    const channel = await initiator.start('u:x')
+    await expect(channel.request('?')).rejects.toMatchObject({ replyCode: 550 })
+    await expect([...listener.channels.values()][0]!.request('?')).rejects.toMatchObject({ replyCode: 550 })
+    await initiator.release()
+  })
+
+  test('R3080-2.7-03 message numbers are per direction', async () => {
+    const { session, peer } = await rawPair('listener', { profiles: [{ uri: 'u:x', message: (message) => message }] })
+    await rawStart(peer, 1, 'u:x')
+    const asked = session.channels.get(1)!.request('mine')
+    await peer.expect(/MSG 1 0 /)
+    peer.say(peer.frame('MSG 1 0', '\r\nyours') + peer.frame('RPY 1 0', '\r\nreply'))
+    await peer.expect(/RPY 1 0 \. \d+ 7\r\n\r\nyoursEND/)
+    expect(await (await asked).text()).toBe('reply')
+    session.terminate()
+  })
+})
+
+describe('handlers that err (RIMP-08)', () => {
+  const wrongs: readonly [what: string, message: (message: Message) => unknown][] = [
+    [
+      'throws before it returns',
+      () => {
+        throw new Error('secret')
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('secret')
+      },
+    ],
+    ['rejects with nothing', () => Promise.reject()],
+    ['returns nothing', () => undefined],
+    ['returns null', async () => null],
+    ['returns a number', () => 42],
+    ['returns an array', () => ['a']],
+    [
+      'returns a sync generator',
+      function* () {
+        yield 'a'
+      },
+    ],
+    ['returns a body of null', () => ({ body: null })],
+    ['returns an unlawful header', () => ({ body: 'x', headers: { 'a b': 'c' } })],
+    ['returns a stream of numbers', () => ({ body: streamOf(5) })],
+    ['returns a stream of undefined', () => ({ body: streamOf(undefined) })],
+    ['returns a stream of array buffers', () => ({ body: streamOf(new ArrayBuffer(8)) })],
+    ['yields nothing a body can be', () => streamOf(7)],
+    ['throws before its first answer', () => failing('secret')],
+    ['returns a stream that fails at once', () => ({ body: failing('secret') })],
+    ['takes the body twice', async (message) => `${await message.text()}${await message.text()}`],
+    [
+      'returns the request after taking it',
+      async (message) => {
+        await message.text()
+        return message
+      },
+    ],
+  ]
+  test.each(wrongs)('RIMP-08 one that %s gives ERR 451 and the channel goes on', async (_what, wrong) => {
+    let first = true
+    const { channel, initiator } = await channelTo(((message: Message) => {
+      if (!first) return 'fine'
+      first = false
+      return wrong(message)
+    }) as NonNullable<Profile['message']>)
+    await expect(collect(channel.send('x'))).rejects.toMatchObject({ code: 'BEEP_ERR_REPLY', replyCode: 451, text: '' })
+    expect(await (await channel.request('x')).text()).toBe('fine')
+    await initiator.release()
+  })
+
+  test('a handler that throws after its first answer ends the session: NUL would say that all is well (A15)', async () => {
+    const { channel, listener } = await channelTo(async function* () {
+      yield 'a'
+      throw new Error('later')
+    })
+    await expect(collect(channel.send('x'))).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
+    expect(await listener.closed).toMatchObject({ kind: 'terminated', by: 'us', error: { cause: { message: 'later' } } })
+  })
+
+  test('a reply that fails after part of it has left ends the session', async () => {
+    const { channel, listener } = await channelTo(() => ({
+      body: (async function* () {
+        yield Buffer.alloc(100_000)
+        throw new Error('disk')
+      })(),
+    }))
+    const reply = await channel.request('x')
+    await expect(reply.bytes()).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
+    expect(await listener.closed).toMatchObject({ kind: 'terminated', by: 'us' })
+  })
+
+  test('a message of another channel may be passed on', async () => {
+    const far = await channelTo((message) => message)
+    const near = await channelTo(async (message) => far.channel.request({ body: message, contentType: 'text/x-relayed' }))
+    const reply = await near.channel.request('through')
+    expect(reply.contentType).toBe('text/x-relayed')
+    expect(await reply.text()).toBe('through')
+    await near.initiator.release()
+    await far.initiator.release()
+  })
+
+  test('a refusal of another peer may be passed on', async () => {
+    const far = await channelTo(() => {
+      throw new ReplyError(534, 'too far', { lang: 'en-GB' })
+    })
+    const near = await channelTo(() => far.channel.request('x'))
+    await expect(near.channel.request('x')).rejects.toMatchObject({ replyCode: 534, text: 'too far', lang: 'en-GB' })
+    await near.initiator.release()
+    await far.initiator.release()
+  })
+
+  test('what is still read when the handler has ended is refused, not left waiting', async () => {
+    let reading: Promise<unknown> | undefined
+    const { session, peer } = await rawPair('listener', {
+      profiles: [
+        {
+          uri: 'u:x',
+          message: async (message) => {
+            reading = soon(message.text())
+            reading.catch(() => {})
+            await turns(1)
+            throw new ReplyError(550)
+          },
+        },
+      ],
+    })
+    await rawStart(peer, 1, 'u:x')
+    peer.say(peer.frame('MSG 1 0 *', '\r\nbegun'))
+    await peer.expect(/ERR 1 0 /)
+    await expect(reading!).rejects.toThrow(/discarded/)
+    session.terminate()
+  })
+})
+
+describe('ERR before the request is complete (§2.6.3)', () => {
+  test('R3080-2.6.3-01 R3080-2.6.3-02 R3080-2.6.3-03 the rest of the request is ignored and credited', async () => {
+    const served: string[] = []
+    const { session, peer } = await rawPair('listener', {
+      profiles: [
+        {
+          uri: 'u:x',
+          message: async (message) => {
+            if (message.contentType === 'text/bad') throw new ReplyError(554)
+            served.push(await message.text())
+            return 'ok'
+          },
+        },
+      ],
+    })
+    await rawStart(peer, 1, 'u:x')
+    peer.say(peer.frame('MSG 1 0 *', `Content-Type: text/bad\r\n\r\n${'x'.repeat(1000)}`))
+    await peer.expect(/ERR 1 0 /)
+    peer.say(peer.frame('MSG 1 0 *', 'y'.repeat(3000)))
+    await peer.expect(/SEQ 1 \d+ \d+\r\n/)
+    peer.say(peer.frame('MSG 1 0 .', 'y'.repeat(3000)) + peer.frame('MSG 1 1', '\r\nnext'))
+    await peer.expect(/RPY 1 1 /)
+    expect(served).toEqual(['next'])
+    session.terminate()
+  })
+
+  test('R3080-2.6.3-04 a stream that is refused early ends with one empty frame and is read no further', async () => {
+    const { session, peer } = await rawPair('initiator', {}, ['u:x'])
+    const starting = session.start('u:x')
+    await peer.expect(/<start [\s\S]*END\r\n/)
+    peer.say(peer.management('RPY 1', `<profile uri='u:x' />`))
+    const channel = await starting
+    let closed = false
+    const body = (async function* () {
+      try {
+        for (;;) yield Buffer.alloc(1000)
+      } finally {
+        closed = true
+      }
+    })()
+    const exchange = channel.send({ body })
+    await peer.expect(/MSG 1 0 \* 0 /)
+    peer.say(peer.frame('ERR 1 0', '\r\nno'))
+    await peer.expect(/MSG 1 0 \. 4096 0\r\nEND\r\n/)
+    await expect(exchange.reply()).rejects.toMatchObject({ replyCode: 550, text: 'no' })
+    await turns()
+    expect(closed).toBe(true)
+    await exchange.sent
+    session.terminate()
+  })
+})
+
+describe('aborts', () => {
+  /** A channel whose peer answers nothing, and whose window is used up. */
+  async function stalled() {
+    const { session, peer } = await rawPair('initiator', {}, ['u:x'])
+    const starting = session.start('u:x')
+    await peer.expect(/<start [\s\S]*END\r\n/)
+    peer.say(peer.management('RPY 1', `<profile uri='u:x' />`))
+    const channel = await starting
+    const first = channel.send(Buffer.alloc(5000))
+    await peer.expect(/MSG 1 0 \* 0 4096\r\n/)
+    return { session, peer, channel, first }
+  }
+
+  test('a signal that has aborted already sends nothing', async () => {
+    const { channel, initiator } = await channelTo((message) => message)
+    const signal = AbortSignal.abort(new Error('before'))
+    await expect(channel.request('x', { signal })).rejects.toThrow('before')
+    await expect(initiator.start('u:x', { signal })).rejects.toThrow('before')
+    await expect(channel.close({ signal })).rejects.toThrow('before')
+    await expect(initiator.release({ signal })).rejects.toThrow('before')
+    await initiator.release()
+  })
+
+  test('a MSG that has not left is taken back: its stream is closed, nothing of it is said, and `sent` tells', async () => {
+    const { session, peer, channel } = await stalled()
+    let closed = false
+    const body = (async function* () {
+      try {
+        for (;;) yield Buffer.alloc(100_000)
+      } finally {
+        closed = true
+      }
+    })()
+    const abort = new AbortController()
+    const exchange = channel.send({ body }, { signal: abort.signal })
+    const sent = exchange.sent
+    const reply = exchange.reply()
+    await turns()
+    abort.abort(new Error('changed my mind'))
+    await expect(soon(reply)).rejects.toThrow('changed my mind')
+    await expect(soon(sent)).rejects.toThrow('changed my mind')
+    await turns()
+    expect(closed).toBe(true)
+    peer.say('SEQ 1 4096 100000\r\n')
+    await peer.expect(/MSG 1 0 \. 4096 \d+\r\n[\s\S]*END\r\n/)
+    await turns()
+    expect(peer.heard).not.toMatch(/MSG 1 1 /)
+    session.terminate()
+  })
+
+  test('after the MSG has left, only the waiting ends; the reply is drained', async () => {
+    const { session, peer, channel, first } = await stalled()
+    void first
+    peer.say('SEQ 1 4096 100000\r\n')
+    await peer.expect(/MSG 1 0 \. 4096 /)
+    const abort = new AbortController()
+    const aborted = channel.request('x', { signal: abort.signal })
+    const next = channel.request('y')
+    await peer.expect(/MSG 1 2 /)
+    abort.abort(new Error('enough'))
+    await expect(aborted).rejects.toThrow('enough')
+    peer.say(peer.frame('RPY 1 0', '\r\nzero') + peer.frame('RPY 1 1', `\r\n${'a'.repeat(3000)}`))
+    await peer.expect(/SEQ 1 /)
+    peer.say(peer.frame('RPY 1 2', '\r\ntwo'))
+    expect(await (await next).text()).toBe('two')
+    session.terminate()
+  })
+
+  test('one long-lived signal collects no listeners', async () => {
+    const { channel, initiator } = await channelTo(async (message) => {
+      const text = await message.text()
+      if (text === 'no') throw new ReplyError(550)
+      return text
+    })
+    const counting = new AbortController()
+    let listeners = 0
+    const { signal } = counting
+    const add = signal.addEventListener.bind(signal)
+    const remove = signal.removeEventListener.bind(signal)
+    signal.addEventListener = ((...args: Parameters<typeof add>) => {
+      listeners++
+      add(...args)
+    }) as typeof signal.addEventListener
+    signal.removeEventListener = ((...args: Parameters<typeof remove>) => {
+      listeners--
+      remove(...args)
+    }) as typeof signal.removeEventListener
+    for (let n = 0; n < 20; n++) {
+      await (await channel.request('x', { signal })).text()
+      await channel.request('no', { signal }).catch(() => {})
+      await channel.request({ body: failing('body') }, { signal }).catch(() => {})
+      for await (const _ of channel.send('x', { signal })) break
+    }
+    await initiator.release({ signal })
+    expect(listeners).toBe(0)
+  })
+
+  test('a body that fails before anything has left takes the MSG back, and the request says why', async () => {
+    const { channel, initiator } = await channelTo((message) => message)
+    await expect(channel.request({ body: failing('no file') })).rejects.toThrow('no file')
+    await expect(channel.request({ body: streamOf(5) })).rejects.toThrow(TypeError)
+    expect(await (await channel.request('x')).text()).toBe('x')
+    await initiator.release()
+  })
+
+  test('a start whose signal aborts closes the channel that comes all the same', async () => {
+    const { session, peer } = await rawPair('initiator')
+    const abort = new AbortController()
+    const starting = session.start('u:x', { signal: abort.signal })
+    await peer.expect(/<start [\s\S]*END\r\n/)
+    abort.abort(new Error('late'))
+    await expect(starting).rejects.toThrow('late')
+    peer.say(peer.management('RPY 1', `<profile uri='u:x' />`))
+    await peer.expect(/<close number='1' code='200' \/>END\r\n/)
+    session.terminate()
+  })
+})
+
+describe('replies that nobody takes', () => {
+  async function replying(): Promise<{ session: Session; peer: Awaited<ReturnType<typeof rawPair>>['peer'] }> {
+    const { session, peer } = await rawPair('initiator')
+    const starting = session.start('u:x')
+    await peer.expect(/<start [\s\S]*END\r\n/)
+    peer.say(peer.management('RPY 1', `<profile uri='u:x' />`))
+    await starting
+    return { session, peer }
+  }
+
+  test('a requester who never looks at short replies does not stall its channel', async () => {
+    const { channel, initiator } = await channelTo(() => 'x'.repeat(500))
+    for (let n = 0; n < 40; n++) expect(await soon(channel.request('x'))).not.toBe('pending')
+    await initiator.release()
+  })
+
+  test('answers in a loop that does not look at them do not stall it either', async () => {
+    const { channel, initiator } = await channelTo(async function* () {
+      for (let n = 0; n < 40; n++) yield 'x'.repeat(500)
+    })
+    let count = 0
+    const all = (async () => {
+      for await (const _ of channel.send('x')) count++
+    })()
+    expect(await soon(all)).toBeUndefined()
+    expect(count).toBe(40)
+    await initiator.release()
+  })
+
+  test('an answer that was taken can be read after the loop was left', async () => {
+    const { session, peer } = await replying()
+    const exchange = session.channels.get(1)!.send('x')
+    await peer.expect(/MSG 1 0 /)
+    peer.say(peer.frame('ANS 1 0 *', '\r\nbeg', 0))
+    let first: Message | undefined
+    for await (const answer of exchange) {
+      first = answer
+      break
+    }
+    peer.say(peer.frame('ANS 1 0', 'un', 0) + peer.frame('ANS 1 0', '\r\nmore', 1) + peer.frame('NUL 1 0'))
+    expect(await soon(first!.text())).toBe('begun')
+    session.terminate()
+  })
+
+  test('answers that are not taken hold window and nothing else moves it', async () => {
+    const { session, peer } = await replying()
+    session.channels.get(1)!.send('x')
+    await peer.expect(/MSG 1 0 /)
+    peer.say(peer.frame('ANS 1 0', `\r\n${'a'.repeat(4094)}`, 0))
+    await turns(5)
+    expect(peer.heard).not.toMatch(/SEQ 1 /)
+    session.terminate()
+  })
+
+  test('RIMP-07 answers without an octet cost no window, so their number is bounded', async () => {
+    const { session, peer } = await replying()
+    session.channels.get(1)!.send('x')
+    await peer.expect(/MSG 1 0 /)
+    const flood = peer.frame('ANS 1 0', '', 7).repeat(1000)
+    for (let n = 0; n < 100 && !peer.closed; n++) {
+      peer.say(flood)
+      await turns(2)
+    }
+    expect(await soon(session.closed)).toMatchObject({ kind: 'terminated', error: { rule: 'limits/answers' } })
+  })
+
+  test('a burst of empty answers that is taken is no flood', async () => {
+    const { session, peer } = await replying()
+    const exchange = session.channels.get(1)!.send('x')
+    await peer.expect(/MSG 1 0 /)
+    const burst = peer.frame('ANS 1 0', '', 7).repeat(1000)
+    const all = (async () => {
+      let count = 0
+      for await (const _ of exchange) count++
+      return count
+    })()
+    for (let n = 0; n < 20; n++) {
+      peer.say(burst)
+      await turns(2)
+    }
+    peer.say(peer.frame('NUL 1 0'))
+    expect(await all).toBe(20_000)
+    session.terminate()
+  })
+})
+
+test('R3080-2.6.1-02 handlers of one channel run one after the other, in the order of the requests', async () => {
+  const log: string[] = []
+  const { channel, initiator } = await channelTo(async (message) => {
+    const text = await message.text()
+    log.push(`+${text}`)
+    await turns(1)
+    log.push(`-${text}`)
+    return text
+  })
+  await Promise.all(['1', '2', '3'].map(async (each) => (await channel.request(each)).text()))
+  expect(log).toEqual(['+1', '-1', '+2', '-2', '+3', '-3'])
+  await initiator.release()
+})
+
+test('R3080-2.6.2-02 a channel that is busy holds up no other', async () => {
+  const { initiator } = await sessionPair(
+    {},
+    { profiles: [{ uri: 'u:slow', message: () => new Promise<string>(() => {}) }, echo] },
+  )
+  const slow = await initiator.start('u:slow')
+  const fast = await initiator.start(ECHO)
+  slow.request('x').catch(() => {})
+  expect(await (await fast.request('fast')).text()).toBe('fast')
+  initiator.terminate()
+})
