@@ -2,6 +2,7 @@
 import { type Pending, serve } from './dispatch.js'
 import type { Event } from './engine/events.js'
 import type { OutgoingMessage } from './engine/outbox.js'
+import type { TrafficCounts } from './engine/traffic.js'
 import { ClosedError, type CloseReason, ProtocolError } from './errors.js'
 import { type Exchange, OutboundExchange } from './exchange.js'
 import { MAX_EMPTY_ANSWERS } from './limits.js'
@@ -34,6 +35,15 @@ export interface Channel {
   readonly session: Session
   /** What the peer put in its `<profile>` reply, decoded; undefined when it started the channel or said nothing. */
   readonly initial: Buffer | undefined
+  /**
+   * While several channels have something to send, those of higher priority go first and the rest wait; among equals it goes round
+   * (RFC 3081 §3.1.4). Any number; 0 by default.
+   */
+  priority: number
+  /** What passed on this channel; it goes on counting. */
+  readonly traffic: TrafficCounts
+  /** Octets that the peer may still send, that came and were not taken, and that we may still send (RFC 3081 §3.1). */
+  readonly windows: { readonly receivable: number; readonly unread: number; readonly sendable: number }
   /** Sends a MSG and waits for its one reply. @throws ReplyError for ERR, ClosedError when the session or channel ends first */
   request(body: Outgoing, options?: RequestOptions): Promise<Message>
   /** Sends a MSG and gives its exchange: replies of any style. @throws ClosedError when the channel takes no MSG any more */
@@ -49,6 +59,7 @@ export class OpenChannel implements Channel {
   readonly profileUri: string
   readonly session: LiveSession
   readonly initial: Buffer | undefined
+  readonly traffic: TrafficCounts
   /** What serves MSGs of the peer; undefined when we only ask. */
   readonly profile: Profile | undefined
   readonly #receiving: Receiving
@@ -64,6 +75,7 @@ export class OpenChannel implements Channel {
   /** The next handler waits until replies have left. */
   #resting = false
   #abort: AbortController | undefined
+  #priority = 0
   #reason: CloseReason | undefined
   #closed: Promise<CloseReason> | undefined
   #resolveClosed: ((reason: CloseReason) => void) | undefined
@@ -74,6 +86,7 @@ export class OpenChannel implements Channel {
     this.profileUri = uri
     this.profile = profile
     this.initial = initial
+    this.traffic = session.engine.traffic(number)
     this.#receiving = {
       maxMessage: session.maxMessage,
       credit: (octets) => {
@@ -121,6 +134,19 @@ export class OpenChannel implements Channel {
   async close({ code = 200, text = '', signal }: CloseOptions = {}): Promise<void> {
     if (this.#reason !== undefined) return
     await this.session.close(this.number, code, text, signal)
+  }
+
+  get priority(): number {
+    return this.#priority
+  }
+
+  set priority(priority: number) {
+    this.#priority = priority
+    if (!this.over) this.session.engine.prioritise(this.number, priority)
+  }
+
+  get windows(): { readonly receivable: number; readonly unread: number; readonly sendable: number } {
+    return this.over ? { receivable: 0, unread: 0, sendable: 0 } : this.session.engine.windows(this.number)
   }
 
   get closed(): Promise<CloseReason> {

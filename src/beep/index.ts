@@ -4,6 +4,7 @@ export { attach, type ConnectOptions, connect, DEFAULT_PORT } from './connect.js
 export type { EndNotice, ErrorNotice, OctetsNotice, SessionNotice } from './diagnostics.js'
 export type { Role } from './engine/core.js'
 export type { Greeting } from './engine/events.js'
+export type { TrafficCounts } from './engine/traffic.js'
 export { ClosedError, type CloseReason, describeReason, ProtocolError, ReplyError, type Rule, VIOLATIONS } from './errors.js'
 export type { Exchange } from './exchange.js'
 export type { Limits } from './limits.js'

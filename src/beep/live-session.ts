@@ -8,6 +8,7 @@ import { Driver } from './driver.js'
 import type { Role } from './engine/core.js'
 import { Engine } from './engine/engine.js'
 import type { Event, Greeting } from './engine/events.js'
+import type { TrafficCounts } from './engine/traffic.js'
 import { ClosedError, type CloseReason, type ProtocolError, ReplyError } from './errors.js'
 import { MAX_MESSAGE } from './limits.js'
 import type { InboundMessage } from './message.js'
@@ -87,6 +88,10 @@ export class LiveSession implements Session {
 
   get serverName(): string | undefined {
     return this.engine.serverName
+  }
+
+  get traffic(): TrafficCounts {
+    return this.engine.traffic()
   }
 
   get tls(): TLSSocket | undefined {

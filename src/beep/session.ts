@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Channel } from './channel.js'
 import type { Role } from './engine/core.js'
 import type { Greeting } from './engine/events.js'
+import type { TrafficCounts } from './engine/traffic.js'
 import type { CloseReason } from './errors.js'
 import type { Limits } from './limits.js'
 import type { Profile } from './profile.js'
@@ -49,6 +50,8 @@ export interface Session extends AsyncDisposable {
   readonly channels: ReadonlyMap<number, Channel>
   /** The server name that the first successful start of the peer asked for (§2.3.1.2). */
   readonly serverName: string | undefined
+  /** What passed in this session, on channel 0 too. */
+  readonly traffic: TrafficCounts
   /** The TLS socket below this session, when there is one. */
   readonly tls: TLSSocket | undefined
   /**

@@ -3,6 +3,7 @@ import type { Limits } from '../limits.js'
 import { Exchanges, type Load } from './exchange.js'
 import { Outbox, type OutgoingMessage } from './outbox.js'
 import type { ChannelState } from './states.js'
+import { Traffic } from './traffic.js'
 import { ReceiveWindow, SendWindow } from './window.js'
 
 export class Channel {
@@ -19,6 +20,9 @@ export class Channel {
   readonly outbox = new Outbox()
   readonly exchanges: Exchanges
   readonly load: Load
+  readonly traffic: Traffic
+  /** Channels of higher priority send first. */
+  priority = 0
   /** Octets of a body that were credited before anyone knew that they were not entity headers. */
   prepaid = 0
   /** Payload octets that wait in the outbox. */
@@ -28,11 +32,12 @@ export class Channel {
   /** It stands in the scheduler's list of channels that owe a SEQ. */
   creditDue = false
 
-  constructor(number: number, profile: string, born: boolean, load: Load, limits: Limits) {
+  constructor(number: number, profile: string, born: boolean, load: Load, traffic: Traffic, limits: Limits) {
     this.number = number
     this.profile = profile
     this.born = born
     this.load = load
+    this.traffic = new Traffic(traffic)
     this.exchanges = new Exchanges(load, limits)
   }
 

@@ -6,6 +6,7 @@ import type { Event } from './events.js'
 import { type Load, noLoad } from './exchange.js'
 import type { OutgoingMessage } from './outbox.js'
 import { Scheduler } from './scheduler.js'
+import { Traffic } from './traffic.js'
 import type { Budget } from './window.js'
 
 /** Who opened the session and who awaited it (RFC 3080 §2.1). */
@@ -18,6 +19,8 @@ export class Core {
   readonly zero: Channel
   readonly channels = new Map<number, Channel>()
   readonly scheduler: Scheduler
+  /** Everything that passed, on channel 0 too. */
+  readonly traffic = new Traffic()
   /** How the session ended; undefined while it lives. */
   over: 'released' | 'terminated' | undefined
   /** Told when something ended on a channel: perhaps a close may be said or answered now. */
@@ -32,7 +35,7 @@ export class Core {
     this.role = role
     this.limits = limits
     this.#budget = { left: limits.maxSessionWindow }
-    this.zero = new Channel(0, '', true, noLoad(), limits)
+    this.zero = new Channel(0, '', true, noLoad(), this.traffic, limits)
     this.scheduler = new Scheduler(
       this.zero,
       limits.frameSize,
@@ -72,7 +75,7 @@ export class Core {
   }
 
   open(number: number, profile: string, born: boolean): Channel {
-    const channel = new Channel(number, profile, born, this.#load, this.limits)
+    const channel = new Channel(number, profile, born, this.#load, this.traffic, this.limits)
     this.channels.set(number, channel)
     return channel
   }

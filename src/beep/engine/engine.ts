@@ -11,6 +11,7 @@ import type { Event, Greeting } from './events.js'
 import type { Owed } from './exchange.js'
 import { OutgoingMessage } from './outbox.js'
 import { Receiver } from './receiver.js'
+import type { TrafficCounts } from './traffic.js'
 
 /** Where the session is in its life. */
 export type EngineState = 'greeting' | 'open' | 'releasing' | 'released' | 'terminated'
@@ -77,6 +78,22 @@ export class Engine {
   /** The text of a diagnostic with its language, which goes unsaid when it is the peer's first choice (RFC 3080 §2.3.1.5). */
   words(code: number, text: string, lang?: string): { code: number; text: string; lang?: string } {
     return this.#management.words(code, text, lang)
+  }
+
+  /** What passed, in the whole session or on one channel; it goes on counting. */
+  traffic(number?: number): TrafficCounts {
+    return (number === undefined ? this.#core : this.#core.existing(number)).traffic
+  }
+
+  /** The windows of a channel, in octets: what the peer may still send, what has come and was not consumed, what we may still send. */
+  windows(number: number): { readonly receivable: number; readonly unread: number; readonly sendable: number } {
+    const { receiving, sending } = this.#core.existing(number)
+    return { receivable: receiving.room, unread: receiving.unread, sendable: sending.usable }
+  }
+
+  /** Channels of higher priority send before those of lower; 0 is where all begin (RFC 3081 §3.1.4). */
+  prioritise(number: number, priority: number): void {
+    this.#core.existing(number).priority = priority
   }
 
   // From and to the network

@@ -73,6 +73,7 @@ export class Receiver {
     this.#channel = channel
     this.#more = header.more
     this.#incoming = channel.exchanges.arrive(header)
+    channel.traffic.received(header.size, !header.more)
     if (header.keyword === 'ERR') this.#refusedEarly(channel, header.msgno)
   }
 

@@ -1,8 +1,16 @@
-// Who may speak next (RFC 3081 §3.1.4): every SEQ first, then channel 0, then one frame of each channel that is ready, round and round.
+// Who may speak next (RFC 3081 §3.1.4): every SEQ first, then channel 0, then one frame of each channel that is ready, round and round; a channel
+// of higher priority before all of lower.
 import { FRAME_ALONE, FRAME_SHARED } from '../limits.js'
 import { FrameWriter } from '../wire/frame-writer.js'
 import type { Channel } from './channel.js'
 import { cut, nextSize, type OutgoingMessage } from './outbox.js'
+
+/** The channels of one priority that have something to send, first come first. */
+interface Lane {
+  readonly priority: number
+  channels: Channel[]
+  head: number
+}
 
 export class Scheduler {
   /** Nothing leaves any more, not even a SEQ: a tuning message asks for silence (RFC 3080 §3.1.3.1), or the session is over. */
@@ -12,9 +20,10 @@ export class Scheduler {
   readonly #frameSize: number
   readonly #onSent: (message: OutgoingMessage) => void
   readonly #onCut: (message: OutgoingMessage) => void
-  /** Channels with something to send, first come first; channel 0 is not among them. */
-  #ready: Channel[] = []
-  #head = 0
+  /** Highest priority first; one lane serves everybody until a priority is given. Channel 0 stands in none. */
+  readonly #lanes: Lane[] = [{ priority: 0, channels: [], head: 0 }]
+  /** Channels that stand in a lane. */
+  #ready = 0
   #creditDue: Channel[] = []
 
   /**
@@ -39,7 +48,8 @@ export class Scheduler {
     if (channel.ready || !channel.born || channel === this.#zero) return
     if (nextSize(channel.outbox.first, channel.sending, FRAME_SHARED) < 0) return
     channel.ready = true
-    this.#ready.push(channel)
+    this.#ready++
+    this.#lane(channel.priority).channels.push(channel)
   }
 
   /** The channel owes a SEQ; a second debt before it is paid makes no second frame. */
@@ -52,7 +62,7 @@ export class Scheduler {
   /** Whether `transmit` would give anything. */
   get pending(): boolean {
     if (this.silent) return false
-    if (this.#creditDue.length > 0 || this.#ready.length > this.#head) return true
+    if (this.#creditDue.length > 0 || this.#ready > 0) return true
     return nextSize(this.#zero.outbox.first, this.#zero.sending, FRAME_SHARED) >= 0
   }
 
@@ -73,31 +83,34 @@ export class Scheduler {
 
   /** One frame of the channel whose turn it is. @returns false when none is ready */
   #turn(): boolean {
-    const channel = this.#ready[this.#head]
-    if (channel === undefined) return false
-    this.#head++
-    if (this.#head === this.#ready.length) {
-      this.#ready = []
-      this.#head = 0
-    } else if (this.#head === 1024) {
-      this.#ready = this.#ready.slice(this.#head)
-      this.#head = 0
-    }
+    if (this.#ready === 0) return false
+    const channel = take(this.#lanes.find(({ channels }) => channels.length > 0)!)
     channel.ready = false
+    this.#ready--
     this.#cut(channel)
     this.touch(channel)
     return true
   }
 
+  #lane(priority: number): Lane {
+    const at = this.#lanes.findIndex((lane) => lane.priority <= priority)
+    const known = this.#lanes[at]
+    if (known?.priority === priority) return known
+    const lane: Lane = { priority, channels: [], head: 0 }
+    this.#lanes.splice(at === -1 ? this.#lanes.length : at, 0, lane)
+    return lane
+  }
+
   #cut(channel: Channel): boolean {
     const message = channel.outbox.first
     if (message === undefined) return false
-    const limit = this.#frameSize > 0 ? this.#frameSize : this.#ready.length > this.#head ? FRAME_SHARED : FRAME_ALONE
+    const limit = this.#frameSize > 0 ? this.#frameSize : this.#ready > 0 ? FRAME_SHARED : FRAME_ALONE
     const size = nextSize(message, channel.sending, limit)
     if (size < 0) return false
     const first = !message.started
     channel.waiting -= size
     const last = cut(message, size, channel.sending, this.#writer)
+    channel.traffic.sent(size, last)
     if (first && message.keyword === 'MSG') channel.exchanges.ask(message.msgno, message)
     if (last) {
       channel.shift()
@@ -105,4 +118,17 @@ export class Scheduler {
     } else this.#onCut(message)
     return true
   }
+}
+
+/** The first of a lane that has one. */
+function take(lane: Lane): Channel {
+  const channel = lane.channels[lane.head++]!
+  if (lane.head === lane.channels.length) {
+    lane.channels = []
+    lane.head = 0
+  } else if (lane.head === 1024) {
+    lane.channels = lane.channels.slice(lane.head)
+    lane.head = 0
+  }
+  return channel
 }
