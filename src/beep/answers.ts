@@ -26,10 +26,20 @@ export class Answers {
     for (const { uri, content } of profiles) {
       const profile = served.find((each) => each.uri === uri)
       if (profile === undefined) continue
+      if (profile.tuning && this.#tuning()) {
+        this.#decline(number, new ReplyError(550, 'a tuning channel exists already'))
+        return
+      }
       this.#start(number, profile, serverName, content)
       return
     }
     this.#decline(number, new ReplyError(550, 'all requested profiles are unsupported'))
+  }
+
+  /** Whether a tuning channel exists that the peer started. */
+  #tuning(): boolean {
+    for (const channel of this.#session.channels.values()) if (channel.profile?.tuning) return true
+    return false
   }
 
   #start(number: number, profile: Profile, serverName: string | undefined, content: Uint8Array | undefined): void {

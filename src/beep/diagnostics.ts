@@ -15,9 +15,10 @@ export interface EndNotice {
   readonly session: Session
   readonly reason: CloseReason
 }
-/** Published on `beep:error`: an exception in a handler that the peer was not told about, or a violation. */
+/** Published on `beep:error`: an exception in a handler that the peer was not told about, a violation, or what kept a session from beginning. */
 export interface ErrorNotice {
-  readonly session: Session
+  /** Undefined for what concerns none: a connection that was not accepted. */
+  readonly session: Session | undefined
   readonly error: unknown
 }
 /** Published on `beep:octets` for all octets of a session as they pass. They must not be changed. */
@@ -45,14 +46,9 @@ export function noteEnd(session: Session, reason: CloseReason): void {
   if (ends.hasSubscribers) ends.publish({ session, reason } satisfies EndNotice)
 }
 
-export function noteError(session: Session, error: unknown): void {
-  noteTrouble(error)
-  if (errors.hasSubscribers) errors.publish({ session, error } satisfies ErrorNotice)
-}
-
-/** Something that concerns no session: printed with NODE_DEBUG=beep. */
-export function noteTrouble(error: unknown): void {
+export function noteError(session: Session | undefined, error: unknown): void {
   debug('%s', error instanceof Error ? (error.stack ?? error.message) : error)
+  if (errors.hasSubscribers) errors.publish({ session, error } satisfies ErrorNotice)
 }
 
 /** Whether anybody watches octets: asked before they are looked at, so that watching costs nothing when unused. */

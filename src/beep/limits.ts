@@ -58,6 +58,8 @@ export const FRAME_SHARED = 4096
 export const HIGH_WATER = 65_536
 /** Messages queued on one channel before whoever makes answers is asked to wait. */
 export const MAX_BACKLOG = 256
+/** Octets that may wait to be sent on one channel before the next handler waits, too: a peer may ask and never read. */
+export const MAX_REPLIES = 1_048_576
 /** Answers without an octet that may wait to be taken: they cost no window, so a count must bound them. One read of a socket brings up to 2,978. */
 export const MAX_EMPTY_ANSWERS = 4096
 /** Largest message that `bytes()`, `text()` and `json()` gather, in octets. */

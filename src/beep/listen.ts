@@ -1,7 +1,8 @@
 // Awaiting sessions (RFC 3081 §2): whoever awaits is the listener.
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { noteError, noteTrouble } from './diagnostics.js'
+import { noteError } from './diagnostics.js'
 import { Engine } from './engine/engine.js'
+import { ReplyError } from './errors.js'
 import { LiveSession, RELEASE_TIMEOUT } from './live-session.js'
 import type { Profile } from './profile.js'
 import type { Session, SessionOptions } from './session.js'
@@ -54,7 +55,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       session = new LiveSession(socket, 'listener', { ...options, onSession })
     } catch (error) {
       // Options that no greeting can say.
-      noteTrouble(error)
+      noteError(undefined, error)
       socket.destroy()
       return
     }
@@ -76,7 +77,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     })
   })
   // A connection that could not be accepted, for want of descriptors perhaps: the next may be.
-  server.on('error', noteTrouble)
+  server.on('error', (error) => noteError(undefined, error))
   const address = server.address()
 
   const close = async (): Promise<void> => {
@@ -98,6 +99,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 function refuse(socket: Socket, patience: number): void {
   const engine = new Engine('listener')
   engine.refuseSession(421)
+  // §2.3.1.5: both peers log it.
+  noteError(undefined, new ReplyError(421, `a session from ${socket.remoteAddress ?? 'a Unix socket'} was not accepted`))
   const timer = setTimeout(() => socket.destroy(), patience).unref()
   socket.on('close', () => clearTimeout(timer))
   socket.on('error', () => socket.destroy())

@@ -202,7 +202,7 @@ export class LiveSession implements Session {
   }
 
   closing(what: string): ClosedError {
-    return new ClosedError(what, this.#reason ?? { kind: 'released', by: 'us' })
+    return new ClosedError(what, this.#reason ?? { kind: 'released', by: this.#closing.size > 0 ? 'us' : 'peer' })
   }
 
   async close(number: number, code: number, text: string, signal: AbortSignal | undefined): Promise<void> {

@@ -20,6 +20,8 @@ export interface HandlerContext {
 export interface Profile {
   /** Identifies it by exact string (§2.3.1.2). */
   readonly uri: string
+  /** It tunes the session (RFC 3080 §2): only one channel of such profiles exists at a time, a second start is declined with 550. */
+  readonly tuning?: boolean
   /** Whether it is offered in the greeting, and may be started, on this session; always by default. */
   available?(session: Session): boolean
   /** A peer proposes this profile. What is returned rides in the `<profile>` reply; a ReplyError declines. */

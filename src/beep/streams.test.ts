@@ -245,7 +245,7 @@ describe('RIMP-12 a peer that asks and does not read', () => {
     for (let n = 0; n < 100; n++) requests += peer.frame(`MSG 1 ${n}`, '\r\nx')
     peer.say(requests)
     await turns(10)
-    expect(served).toBeLessThan(5)
+    expect(served).toBeLessThan(30)
     peer.say('SEQ 1 0 10000000\r\n')
     await peer.expect(/RPY 1 99 \. /)
     expect(served).toBe(100)

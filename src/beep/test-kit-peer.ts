@@ -8,6 +8,8 @@ import type { Session, SessionOptions } from './session.js'
 import { duplexPair } from './testing.js'
 
 const BEEP_XML = 'Content-Type: application/beep+xml\r\n\r\n'
+/** How a TLS client begins. */
+export const CLIENT_HELLO = new RegExp(String.fromCharCode(0x16, 3, 1))
 /** Longest that a test waits for an octet. */
 const PATIENCE = 3000
 

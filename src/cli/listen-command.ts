@@ -55,7 +55,7 @@ export async function listenCommand(options: ListenCommandOptions): Promise<numb
     subscribe('beep:error', (notice) => {
       const { session, error } = notice as ErrorNotice
       print(
-        `session ${names.get(session) ?? '(no greeting)'}: error: ${sanitise(error instanceof Error ? error.message : String(error), 300)}`,
+        `session ${(session && names.get(session)) ?? '(none)'}: error: ${sanitise(error instanceof Error ? error.message : String(error), 300)}`,
       )
     })
   }

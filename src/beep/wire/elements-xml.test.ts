@@ -115,7 +115,7 @@ describe('the XML of RFC 3080 §6.4', () => {
 })
 
 describe('any element', () => {
-  test('R3080-7.2 the elements of tuning profiles are read and written by the same rules', () => {
+  test('R3080-7.2-01 the elements of tuning profiles are read and written by the same rules', () => {
     expect(parseSimple(utf8("<ready version='1' />"))).toMatchObject({ name: 'ready', attributes: { version: '1' }, text: '' })
     expect(parseSimple(utf8("<blob status='complete'>AA<!-- -->==\n</blob>"))).toMatchObject({
       name: 'blob',
