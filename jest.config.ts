@@ -4,6 +4,7 @@ import type { Config } from 'jest'
 
 const config: Config = {
   testEnvironment: 'node',
+  globalSetup: '<rootDir>/test/build.mjs',
   testMatch: [
     '<rootDir>/src/**/*.test.ts',
     '<rootDir>/test/**/*.test.ts',

@@ -1,7 +1,7 @@
 // The demonstration end to end, as its user runs it: the built program, two peers in processes of their own.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 
 const run = promisify(execFile)
 
@@ -10,10 +10,6 @@ async function demo(...options: string[]): Promise<string> {
   const { stdout } = await run(process.execPath, ['dist/cli/cloudy.js', 'demo', ...options], { maxBuffer: 64 * 1024 * 1024 })
   return stdout
 }
-
-beforeAll(async () => {
-  await run('npm', ['run', 'build'])
-}, 60_000)
 
 describe('cloudy demo', () => {
   test('goes through every step', async () => {

@@ -31,7 +31,10 @@ function catalogue(part: string): Requirement[] {
 }
 
 /** Why some rows have no test, by id. */
-const exempt = JSON.parse(readFileSync(join(root, 'conformance', 'requirements', 'without-test.json'), 'utf8')) as Record<string, string>
+const exempt = JSON.parse(readFileSync(join(root, 'conformance', 'requirements', 'without-test.json'), 'utf8')) as Record<
+  string,
+  string
+>
 
 /** Test files, and tables of cases that they share, that name each id. A name may be spread over a table of cases, so the whole text counts, except of this file. */
 function named(): Map<string, Set<string>> {
@@ -40,7 +43,8 @@ function named(): Map<string, Set<string>> {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true, recursive: true })) {
       if (!entry.isFile() || !/\.test\.ts$|^test-kit.*\.ts$/.test(entry.name) || entry.name === 'requirements.test.ts') continue
       const path = join(entry.parentPath, entry.name)
-      for (const [id] of readFileSync(path, 'utf8').matchAll(ID)) found.set(id, (found.get(id) ?? new Set()).add(relative(root, path)))
+      for (const [id] of readFileSync(path, 'utf8').matchAll(ID))
+        found.set(id, (found.get(id) ?? new Set()).add(relative(root, path)))
     }
   }
   return found

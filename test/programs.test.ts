@@ -1,0 +1,89 @@
+// The program `beep` as its user runs it: a listener in a process of its own, pings to it, and ends by signal.
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from '@jest/globals'
+
+const BEEP = join('dist', 'cli', 'beep.js')
+const ECHO = 'http://example.org/echo'
+const running: ChildProcess[] = []
+
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill('SIGKILL')
+})
+
+function run(program: string, args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(program, args, (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }))
+  })
+}
+
+const beep = (...args: string[]) => run(process.execPath, [BEEP, ...args])
+
+/** Starts `beep listen`. @returns where it listens, what it has said so far, and its end */
+async function listening(...args: string[]) {
+  const child = spawn(process.execPath, [BEEP, 'listen', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  running.push(child)
+  const told = { said: '' }
+  const place = new Promise<string>((resolve) => {
+    child.stdout.on('data', (chunk) => {
+      told.said += chunk
+      const found = /^listening on (.+)$/m.exec(told.said)
+      if (found !== null) resolve(found[1]!)
+    })
+  })
+  return { child, told, place: await place }
+}
+
+describe('beep listen and beep ping', () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('serve echo, tell each event, and end cleanly on %s', async (signal) => {
+    const { child, told, place } = await listening('--port', '0', '--echo', ECHO, '--sink', 'u:sink', '--verbose')
+    const { code, stdout } = await beep('ping', place, '--profile', ECHO, '-c', '3', '-s', '100000')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^greeting: 2 profiles\n {2}http:\/\/example\.org\/echo\n {2}u:sink\n/)
+    expect(stdout).toMatch(/^100000 octets: message 2, [0-9.]+ ms$/m)
+    expect(stdout).toMatch(/^3 sent, 0 wrong; min\/median\/max [0-9./]+ ms$/m)
+    child.kill(signal)
+    expect(await once(child, 'exit')).toEqual([0, null])
+    expect(told.said).toMatch(/session 1: begins\nsession 1: channel 1 opens: http:\/\/example\.org\/echo\n/)
+    expect(told.said).toMatch(/session 1: channel 1: MSG, application\/octet-stream\n/)
+    expect(told.said).toMatch(/session 1: released: the peer closed it\n/)
+  })
+
+  test('over TLS, when the certificate is taken as it is, and not otherwise', async () => {
+    const { place } = await listening('--port', '0', '--echo', ECHO, '--tls')
+    const taken = await beep('ping', place, '--profile', ECHO, '-c', '1', '--tls', '--any-certificate')
+    expect(taken.stdout).toMatch(/^certificate: CN=.*, SHA-256 [0-9A-F:]{95}$/m)
+    expect(taken.stdout).toMatch(/^TLS: TLSv1\.3 with /m)
+    expect(taken.code).toBe(0)
+    const refused = await beep('ping', place, '--profile', ECHO, '--tls')
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toMatch(/^beep: self.signed certificate/)
+  })
+
+  test('--accept opens channels and refuses every MSG', async () => {
+    const { place } = await listening('--port', '0', '--accept', 'u:no')
+    const { code, stderr } = await beep('ping', place, '--profile', 'u:no')
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^beep: 550: this peer only opens channels/)
+  })
+
+  test('over a Unix socket, with --json', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'beep-programs-'))
+    const { place } = await listening('--path', join(folder, 'socket'), '--echo', ECHO)
+    const { stdout } = await beep('ping', place, '--profile', ECHO, '-c', '2', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ sent: 2, wrong: 0, size: 64 })
+    await rm(folder, { recursive: true })
+  })
+
+  test('what is asked wrongly is said, with the way to ask', async () => {
+    const { code, stderr } = await beep('ping', 'nowhere', '--profile', ECHO)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/It is HOST:PORT/)
+    const nobody = await beep('ping', 'localhost:1', '--profile', ECHO)
+    expect(nobody.code).toBe(2)
+    expect(nobody.stderr).toMatch(/ECONNREFUSED/)
+  })
+})
