@@ -26,30 +26,38 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
   const signal = AbortSignal.timeout(options.timeout * 1000)
   let session = await connect({ ...place, signal })
   signal.addEventListener('abort', () => session.terminate(new Error(`It took longer than ${options.timeout} s`)))
-  print(
-    `greeting: ${session.greeting.profiles.length} profiles${session.greeting.profiles.map((uri) => `\n  ${sanitise(uri, 200)}`).join('')}`,
-  )
-  if (options.tls) session = await secure(session, place, options, print)
-  const channel = await session.start(options.profile, { signal })
-  const times: number[] = []
-  let wrong = 0
-  for (let count = 0; count < options.count; count++) {
-    const { milliseconds, right } = await ping(channel, options.size, signal)
-    times.push(milliseconds)
-    if (!right) wrong++
+  try {
+    const { profiles } = session.greeting
+    print(`greeting: ${profiles.length} profiles${profiles.map((uri) => `\n  ${sanitise(uri, 200)}`).join('')}`)
+    if (options.tls) session = await secure(session, place, options, print)
+    const channel = await session.start(options.profile, { signal })
+    const times: number[] = []
+    let wrong = 0
+    for (let count = 0; count < options.count; count++) {
+      const { milliseconds, right } = await ping(channel, options.size, signal)
+      times.push(milliseconds)
+      if (!right) wrong++
+      print(
+        `${options.size} octets: message ${count}, ${milliseconds.toFixed(3)} ms${right ? '' : ', the reply is another message'}`,
+      )
+    }
+    await session.release({ signal })
+    const summary = { sent: times.length, wrong, size: options.size, milliseconds: spread(times) }
+    const { min, median, max } = summary.milliseconds
     print(
-      `${options.size} octets: message ${count}, ${milliseconds.toFixed(3)} ms${right ? '' : ', the reply is another message'}`,
+      `${summary.sent} sent, ${wrong} wrong; min/median/max ${[min, median, max].map((each) => each.toFixed(3)).join('/')} ms`,
     )
+    if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
+    return wrong === 0 ? 0 : 1
+  } finally {
+    // A ping that failed parts in good order all the same.
+    await session[Symbol.asyncDispose]()
   }
-  await session.release({ signal })
+}
+
+function spread(times: readonly number[]): { min: number; median: number; max: number } {
   const sorted = times.toSorted((a, b) => a - b)
-  const [min, median, max] = [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!]
-  print(`${times.length} sent, ${wrong} wrong; min/median/max ${[min, median, max].map((each) => each.toFixed(3)).join('/')} ms`)
-  if (options.json)
-    process.stdout.write(
-      `${JSON.stringify({ sent: times.length, wrong, size: options.size, milliseconds: { min, median, max } })}\n`,
-    )
-  return wrong === 0 ? 0 : 1
+  return { min: sorted[0]!, median: sorted[(sorted.length - 1) >> 1]!, max: sorted.at(-1)! }
 }
 
 async function ping(channel: Channel, size: number, signal: AbortSignal): Promise<{ milliseconds: number; right: boolean }> {
