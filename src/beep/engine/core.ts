@@ -140,6 +140,8 @@ export class Core {
 
   /** Something ended on the channel, or its state changed. */
   progress(channel: Channel): void {
+    // By far the most usual: nobody is closing anything.
+    if (isUntroubled(channel) && isUntroubled(this.zero)) return
     this.onProgress(channel)
     if (channel !== this.zero) this.onProgress(this.zero)
   }
@@ -162,4 +164,8 @@ export class Core {
     this.scheduler.silent = true
     this.emit({ type: 'terminated', by, error })
   }
+}
+
+function isUntroubled({ state, closeWanted }: Channel): boolean {
+  return state === 'open' && closeWanted === undefined
 }

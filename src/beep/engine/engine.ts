@@ -253,7 +253,7 @@ export class Engine {
     if (owed?.ignored || !message.channel.withdraw(message)) return false
     if (owed !== undefined) {
       if (keyword === 'ANS') owed.answers--
-      else owed.answered = false
+      else message.channel.exchanges.reopen(owed)
       if (owed.answers === 0) owed.style = undefined
     }
     this.#core.scheduler.touch(message.channel)

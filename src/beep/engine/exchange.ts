@@ -71,6 +71,8 @@ export class Exchanges {
   readonly asked = new Map<number, Asked>()
   /** The peer's MSGs, from their first frame on, in the order in which we must reply. */
   readonly owed = new Map<number, Owed>()
+  /** The peer's MSGs from the oldest on that has not been answered whole; those at its head that have been are dropped now and then. */
+  readonly #unanswered: Owed[] = []
   /** The previous data frame on the channel. SEQ frames do not count. */
   #last: Incoming | undefined
   #lastMore = false
@@ -120,8 +122,18 @@ export class Exchanges {
 
   /** The oldest MSG of the peer whose reply has not been queued whole: the only one that may be answered next (§2.6.1). */
   get due(): Owed | undefined {
-    for (const owed of this.owed.values()) if (!owed.answered) return owed
-    return undefined
+    this.#dropAnswered()
+    return this.#unanswered[0]
+  }
+
+  #dropAnswered(): void {
+    while (this.#unanswered[0]?.answered) this.#unanswered.shift()
+  }
+
+  /** The reply to a MSG of the peer was taken back: it is due again. */
+  reopen(owed: Owed): void {
+    owed.answered = false
+    if (this.#unanswered[0] !== owed) this.#unanswered.unshift(owed)
   }
 
   /** Whether the first frame of a reply has come for every MSG that we sent: then the channel may be closed (§2.3.1.3). */
@@ -191,6 +203,7 @@ export class Exchanges {
   #owe(incoming: Incoming): Owed {
     const owed = { incoming, complete: false, answered: false, replied: false, ignored: false, style: undefined, answers: 0 }
     this.owed.set(incoming.msgno, owed)
+    this.#unanswered.push(owed)
     this.#load.owed++
     return owed
   }
@@ -238,6 +251,7 @@ export class Exchanges {
 
   #forgetOwed(owed: Owed): void {
     if (this.owed.delete(owed.incoming.msgno)) this.#load.owed--
+    this.#dropAnswered()
   }
 }
 

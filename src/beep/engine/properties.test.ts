@@ -1,6 +1,7 @@
 // Two engines under random commands, cut and delivered anyhow: every message in order and exactly once, windows kept, no deadlock.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { runs } from './test-kit.js'
 import { compare, Side } from './test-kit-pair.js'
 
 const SIZES = [0, 1, 5, 100, 1000, 4094, 5000, 12_000]
@@ -104,7 +105,7 @@ describe('two engines', () => {
       fc.property(limits, fc.array(step, { minLength: 10, maxLength: 120, size: 'max' }), (options, steps) =>
         play(0, options, steps),
       ),
-      { numRuns: 100 },
+      runs(100),
     )
   })
 
@@ -112,6 +113,6 @@ describe('two engines', () => {
     const near = fc
       .tuple(fc.constantFrom(2 ** 32, 2 ** 31), fc.oneof(fc.nat(20), fc.nat(20_000)))
       .map(([end, before]) => end - 1 - before)
-    fc.assert(fc.property(near, limits, fc.array(step, { minLength: 10, maxLength: 120, size: 'max' }), play), { numRuns: 100 })
+    fc.assert(fc.property(near, limits, fc.array(step, { minLength: 10, maxLength: 120, size: 'max' }), play), runs(100))
   })
 })

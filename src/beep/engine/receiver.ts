@@ -150,6 +150,7 @@ export class Receiver {
       incoming.entity = new EntityReader(this.#core.limits.maxEntityHeaders)
     }
     const reader = incoming.entity
+    const { held } = reader
     const pieces = reader.push(octets) ?? (last ? reader.finish() : undefined)
     if (pieces === undefined) {
       // What the reader holds is a copy with a limit of its own: credited now, or headers larger than the window would never end.
@@ -158,9 +159,9 @@ export class Receiver {
     }
     incoming.entity = undefined
     const body = join(pieces)
-    if (body.length > octets.length) channel.prepaid += body.length - octets.length
-    else this.#core.credit(channel, octets.length - body.length)
-    return this.#message(channel, incoming, reader.headers, 0, body, last)
+    // From now on the user holds it: what was credited in advance holds window like the rest, or headers would cost a peer nothing.
+    channel.prepaid += held
+    return this.#message(channel, incoming, reader.headers, held + octets.length - body.length, body, last)
   }
 
   #message(

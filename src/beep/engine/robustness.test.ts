@@ -23,6 +23,7 @@ import {
   octets,
   type Peer,
   reply,
+  runs,
   text,
 } from './test-kit.js'
 
@@ -280,7 +281,7 @@ describe('properties', () => {
         checkEnd(engine, events)
         checkMemory(events)
       }),
-      { numRuns: 400 },
+      runs(400),
     )
   })
 
@@ -308,7 +309,7 @@ describe('properties', () => {
           expect(play(make, frames, choices, size)).toEqual(play(make, frames, choices, 10_000))
         },
       ),
-      { numRuns: 500 },
+      runs(500),
     )
   })
 
@@ -369,7 +370,7 @@ describe('properties', () => {
         expect(normalized(feed(make().engine, wire, 1))).toEqual(expected)
         checkEnd(cut.engine, events)
       }),
-      { numRuns: 300 },
+      runs(300),
     )
   })
 
