@@ -100,8 +100,12 @@ export class OpenChannel implements Channel {
 
   // What the user does
 
-  async request(body: Outgoing, options?: RequestOptions): Promise<Message> {
-    return this.send(body, options).reply()
+  request(body: Outgoing, options?: RequestOptions): Promise<Message> {
+    try {
+      return this.send(body, options).reply()
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   send(body: Outgoing, { signal }: RequestOptions = {}): Exchange {
@@ -112,6 +116,7 @@ export class OpenChannel implements Channel {
     const { message, pumped } = sendMessage(this.session, this.number, 'MSG', 0, 0, body)
     const exchange = new OutboundExchange(message.msgno, () => this.session.writers.sent(message))
     this.#exchanges.set(message.msgno, exchange)
+    if (pumped === undefined && signal === undefined) return exchange
     const undo = (error: Error) => {
       if (message.started) exchange.abandon(error)
       else {
@@ -133,7 +138,7 @@ export class OpenChannel implements Channel {
 
   async close({ code = 200, text = '', signal }: CloseOptions = {}): Promise<void> {
     if (this.#reason !== undefined) return
-    await this.session.close(this.number, code, text, signal)
+    await this.session.questions.close(this.number, code, text, signal)
   }
 
   get priority(): number {
@@ -186,6 +191,7 @@ export class OpenChannel implements Channel {
     if (event.octets.length > 0 || event.last) message.arrive(event.octets, event.last)
     if (event.keyword === 'MSG') {
       this.#arriving = event.last ? undefined : message
+      if (event.last) this.#hold()
       this.#waiting.push({ msgno: event.msgno, message })
       this.serve()
     } else {
@@ -209,7 +215,10 @@ export class OpenChannel implements Channel {
     if (event.keyword === 'MSG') {
       message = this.#arriving
       message?.arrive(event.octets, event.last)
-      if (event.last) this.#arriving = undefined
+      if (event.last) {
+        this.#arriving = undefined
+        this.#hold()
+      }
     } else {
       message = this.#exchanges.get(event.msgno)?.more(event.ansno, event.octets, event.last)
       if (message === undefined) this.#receiving.credit(event.octets.length)
@@ -237,8 +246,10 @@ export class OpenChannel implements Channel {
       if (pending === undefined) return
       this.#serving = pending
       const done = serve(this, pending)
-      if (done === undefined) this.#serving = undefined
-      else {
+      if (done === undefined) {
+        this.#serving = undefined
+        this.#letGo()
+      } else {
         done.then(
           () => this.#served(),
           (error) => this.session.failed(error),
@@ -259,8 +270,18 @@ export class OpenChannel implements Channel {
     return last.channel.waiting > (this.#exchanges.size === 0 ? MAX_REPLIES : this.session.maxMessage)
   }
 
+  /** Nothing may stand behind a tuning message (§3.1.3.1): what does is not looked at until the handler has decided. */
+  #hold(): void {
+    if (this.profile?.tuning) this.session.hold()
+  }
+
+  #letGo(): void {
+    if (this.profile?.tuning) this.session.letGo()
+  }
+
   #served(): void {
     this.#serving = undefined
+    this.#letGo()
     this.serve()
   }
 

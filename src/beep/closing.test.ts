@@ -180,6 +180,30 @@ describe('the peer closes a channel (§2.3.1.3)', () => {
     session.terminate()
   })
 
+  test('R3080-2.3.1.3-13 a request that is taken back no longer holds up <ok/>', async () => {
+    const { session, peer, channel } = await serving({ uri: 'u:x' })
+    channel
+      .send(Buffer.alloc(5000))
+      .reply()
+      .catch(() => {})
+    await peer.expect(/MSG 1 0 \* /)
+    peer.say(peer.frame('ERR 1 0', '\r\nno'))
+    await peer.expect(/MSG 1 0 \. 4096 0\r\nEND\r\n/)
+    const abort = new AbortController()
+    const stuck = channel.request('x', { signal: abort.signal })
+    await turns()
+    close(peer, 2, 1)
+    await turns()
+    expect(peer.heard).not.toContain('<ok')
+    abort.abort(new Error('enough'))
+    // Between the end of a channel and its event, closing it is no mistake.
+    await channel.close()
+    await expect(stuck).rejects.toThrow('enough')
+    await peer.expect(/RPY 0 2 [\s\S]*<ok \/>END/)
+    expect(await channel.closed).toEqual({ kind: 'released', by: 'peer' })
+    session.terminate()
+  })
+
   test('R3080-2.3.1.3-15 R3080-2.3.1.3-16 replies that we owe stand before <ok/>', async () => {
     const { asked, profile } = manual()
     const { session, peer } = await serving(profile)

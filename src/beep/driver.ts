@@ -49,6 +49,7 @@ export class Driver {
         if (!stream.write(part)) this.#full = true
       }
       if (parts.length > 1) stream.uncork()
+      if (!this.#engine.pending) break
     }
     this.#events.wrote()
   }

@@ -23,7 +23,7 @@ export class OutboundExchange implements Exchange {
   readonly msgno: number
   readonly #arrived: InboundMessage[] = []
   /** Messages of the reply in progress, by answer number. */
-  readonly #inProgress = new Map<number, InboundMessage>()
+  #inProgress: Map<number, InboundMessage> | undefined
   readonly #awaitSent: () => Promise<void>
   #style: Keyword | undefined
   #ended = false
@@ -32,7 +32,9 @@ export class OutboundExchange implements Exchange {
   #abandoned = false
   readonly #wake = new Wake()
   /** Answers that hold no window and that nobody has taken. */
-  readonly #weightless = new Set<InboundMessage>()
+  #weightless: Set<InboundMessage> | undefined
+  /** Who awaits the one reply. */
+  #awaiting: { resolve(message: Message): void; reject(error: unknown): void } | undefined
   /** Told once when no more of the reply will come. */
   onEnd: (() => void) | undefined
 
@@ -52,47 +54,53 @@ export class OutboundExchange implements Exchange {
   /** A message of the reply begins. */
   arrive(keyword: Keyword, ansno: number, message: InboundMessage, last: boolean): void {
     this.#style = keyword
-    if (!last) this.#inProgress.set(ansno, message)
+    if (!last) {
+      this.#inProgress ??= new Map()
+      this.#inProgress.set(ansno, message)
+    }
     if (this.#abandoned) message.discard()
     else if (keyword === 'ERR') {
       void refusal(message).then((error) => this.fail(error))
       return
     } else if (keyword !== 'NUL') {
       this.#arrived.push(message)
-      if (message.weightless) this.#weightless.add(message)
+      if (message.weightless && keyword === 'ANS') {
+        this.#weightless ??= new Set()
+        this.#weightless.add(message)
+      }
     }
     if (keyword !== 'ANS') this.#end()
-    this.#wake.rouse()
+    this.#rouse()
   }
 
   /** More of a message of the reply. @returns the message */
   more(ansno: number, octets: Uint8Array, last: boolean): InboundMessage | undefined {
-    const message = this.#inProgress.get(ansno)
+    const message = this.#inProgress?.get(ansno)
     if (message === undefined) return undefined
-    if (last) this.#inProgress.delete(ansno)
-    if (octets.length > 0) this.#weightless.delete(message)
+    if (last) this.#inProgress?.delete(ansno)
+    if (octets.length > 0) this.#weightless?.delete(message)
     message.arrive(octets, last)
     return message
   }
 
   /** The exchange cannot be completed, or was refused. */
   fail(error: Error): void {
-    for (const message of this.#inProgress.values()) message.fail(error)
+    for (const message of this.#inProgress?.values() ?? []) message.fail(error)
     if (this.#ended) return
     this.#end()
     this.#error ??= error
-    this.#wake.rouse()
+    this.#rouse()
   }
 
   /** The user stops waiting: what still comes is drained silently, but for the messages that they hold already. */
   abandon(error: Error): void {
     this.#abandoned = true
     for (const message of this.#arrived.splice(0)) message.discard()
-    this.#weightless.clear()
-    for (const message of this.#inProgress.values()) if (!message.handed) message.discard()
+    this.#weightless?.clear()
+    for (const message of this.#inProgress?.values() ?? []) if (!message.handed) message.discard()
     if (this.#error === undefined) {
       this.#error = error
-      this.#wake.rouse()
+      this.#rouse()
     }
   }
 
@@ -104,22 +112,17 @@ export class OutboundExchange implements Exchange {
 
   /** Answers that wait to be taken and cost the peer no window. */
   get free(): number {
-    return this.#weightless.size
+    return this.#weightless?.size ?? 0
   }
 
   // What the user does
 
-  async reply(): Promise<Message> {
-    await this.#something()
-    if (this.#style === 'ANS' || this.#style === 'NUL') {
-      this.abandon(new TypeError('The reply was discarded'))
-      throw new TypeError(
-        `The peer answers one-to-many (${this.#style}): iterate over the exchange instead of awaiting one reply`,
-      )
-    }
-    const message = this.#next()
-    if (message === undefined) throw this.#error ?? new TypeError('The reply of this exchange has been taken already')
-    return message
+  reply(): Promise<Message> {
+    if (this.#awaiting !== undefined || this.#settled) return this.#something().then(() => this.#outcome())
+    // The usual case costs one promise: what comes settles it.
+    return new Promise((resolve, reject) => {
+      this.#awaiting = { resolve, reject }
+    })
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
@@ -141,7 +144,7 @@ export class OutboundExchange implements Exchange {
   #next(): InboundMessage | undefined {
     const message = this.#arrived.shift()
     if (message === undefined) return undefined
-    this.#weightless.delete(message)
+    this.#weightless?.delete(message)
     return message.hand()
   }
 
@@ -150,9 +153,39 @@ export class OutboundExchange implements Exchange {
     this.onEnd?.()
   }
 
-  /** Waits until there is a message, an error or the end. */
+  /** The one reply, once something has come. */
+  #outcome(): Message {
+    if (this.#style === 'ANS' || this.#style === 'NUL') {
+      this.abandon(new TypeError('The reply was discarded'))
+      throw new TypeError(
+        `The peer answers one-to-many (${this.#style}): iterate over the exchange instead of awaiting one reply`,
+      )
+    }
+    const message = this.#next()
+    if (message === undefined) throw this.#error ?? new TypeError('The reply of this exchange has been taken already')
+    return message
+  }
+
+  /** There is a message, an error or the end. */
+  get #settled(): boolean {
+    return this.#arrived.length > 0 || this.#ended || this.#error !== undefined
+  }
+
+  #rouse(): void {
+    const awaiting = this.#awaiting
+    if (awaiting !== undefined && this.#settled) {
+      this.#awaiting = undefined
+      try {
+        awaiting.resolve(this.#outcome())
+      } catch (error) {
+        awaiting.reject(error)
+      }
+    }
+    this.#wake.rouse()
+  }
+
   async #something(): Promise<void> {
-    while (this.#arrived.length === 0 && !this.#ended && this.#error === undefined) await this.#wake.wait()
+    while (!this.#settled) await this.#wake.wait()
   }
 }
 

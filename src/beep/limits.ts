@@ -51,8 +51,8 @@ export const MAX_MANAGEMENT_ASKED = 16
 export const MAX_MANAGEMENT_OWED = 256
 /** Numbers of closed channels remembered, so that a SEQ which crossed our `<ok/>` is ignored (A09). */
 export const MAX_CLOSED_REMEMBERED = 256
-/** Payload of one frame when one channel has the transport for itself, and when several share it. */
-export const FRAME_ALONE = 65_536
+/** Payload of one frame when one channel has the transport for itself (a message of 64 KiB with its entity headers fits), and when several share it. */
+export const FRAME_ALONE = 66_560
 export const FRAME_SHARED = 4096
 /** Octets queued for sending on one message before its writer is asked to wait. */
 export const HIGH_WATER = 65_536

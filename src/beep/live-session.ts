@@ -15,20 +15,15 @@ import type { InboundMessage } from './message.js'
 import { Writers } from './outbound.js'
 import type { Profile } from './profile.js'
 import { type Deferred, deferred, isPromise, within } from './promises.js'
+import { Questions } from './questions.js'
 import type { Session, SessionOptions, StartOptions } from './session.js'
 import { type TuningStart, tune } from './tuning.js'
 import { Wake } from './wake.js'
-import type { ProfileElement } from './wire/elements.js'
-
-/** A start of ours that the peer has not answered. */
-interface Starting extends Deferred<OpenChannel> {
-  readonly profiles: readonly Profile[]
-  readonly tuning: boolean
-}
 
 const GREETING_TIMEOUT = 30_000
-const START_TIMEOUT = 30_000
-const CLOSE_TIMEOUT = 60_000
+/** Octets of a chunk from which on more of them are likely to wait. */
+const BULK = 16_384
+const RESOLVED = Promise.resolve()
 export const RELEASE_TIMEOUT = 5000
 
 export class LiveSession implements Session {
@@ -40,13 +35,14 @@ export class LiveSession implements Session {
   readonly #transport: Duplex
   readonly driver: Driver
   readonly #greeted = deferred<void>()
-  readonly #starting = new Map<number, Starting>()
-  readonly #closing = new Map<number, Deferred<void>>()
+  readonly questions = new Questions(this)
   readonly #answers = new Answers(this)
   readonly writers = new Writers(this)
   /** Messages that hold views of chunks of this turn. */
   #kept: InboundMessage[] = []
   #scheduled = false
+  /** The last chunk was a large one. */
+  #bulk = false
   /** A tuning message is being handled: nothing behind it may be parsed. */
   #held = false
   /** Roused when octets have come or left: whoever waits for a change looks again. */
@@ -67,7 +63,7 @@ export class LiveSession implements Session {
       received: (octets) => this.#received(octets),
       sending: (octets) => watched() && noteOctets(this, this.role, octets),
       wrote: () => {
-        this.#pump()
+        this.pump()
         this.moved.rouse()
       },
       ended: (error) => this.#transportEnded(error),
@@ -109,26 +105,13 @@ export class LiveSession implements Session {
     }
   }
 
-  async start(profile: string | Profile | readonly (string | Profile)[], options: StartOptions = {}): Promise<Channel> {
-    const { initial, serverName, signal } = options
-    signal?.throwIfAborted()
-    const proposed = Array.isArray(profile) ? (profile as readonly (string | Profile)[]) : [profile as string | Profile]
-    const content = initial === undefined ? {} : { content: Buffer.from(initial) }
-    const elements = proposed.map((each) => ({ uri: typeof each === 'string' ? each : each.uri, ...content }))
-    const profiles = proposed.filter((each): each is Profile => typeof each !== 'string')
-    const { number, promise } = this.ask(elements, serverName, profiles, false)
-    try {
-      return await within(this.options.startTimeout ?? START_TIMEOUT, 'The answer to a start', promise, signal)
-    } catch (error) {
-      // Nobody waits any more: a channel that comes all the same is closed again.
-      if (this.#starting.has(number)) promise.then((channel) => channel.close()).catch(() => {})
-      throw error
-    }
+  start(profile: string | Profile | readonly (string | Profile)[], options: StartOptions = {}): Promise<Channel> {
+    return this.questions.start(profile, options)
   }
 
   async release({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#reason?.kind === 'released') return
-    await this.close(0, 200, '', signal)
+    await this.questions.close(0, 200, '', signal)
   }
 
   terminate(error?: Error): void {
@@ -169,11 +152,15 @@ export class LiveSession implements Session {
     return this.#reason !== undefined
   }
 
-  /** What was said in this turn is written when it ends: many small messages are one write. */
+  /**
+   * What was said in this turn is written when it ends: many small messages are one write. In bulk, that is when the event loop has read
+   * whatever there is; else as soon as no promise is left to continue, which costs no round of the event loop.
+   */
   schedule(): void {
     if (this.#scheduled || this.#reason !== undefined) return
     this.#scheduled = true
-    setImmediate(this.#flush)
+    if (this.#bulk) setImmediate(this.#flush)
+    else void RESOLVED.then(this.#flushSoon)
   }
 
   /** The message holds views of a chunk: at the end of the turn it must let go of what is small. */
@@ -202,20 +189,7 @@ export class LiveSession implements Session {
   }
 
   closing(what: string): ClosedError {
-    return new ClosedError(what, this.#reason ?? { kind: 'released', by: this.#closing.size > 0 ? 'us' : 'peer' })
-  }
-
-  async close(number: number, code: number, text: string, signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted()
-    if (this.#reason !== undefined) throw new ClosedError('The session is over', this.#reason)
-    let closing = this.#closing.get(number)
-    if (closing === undefined) {
-      this.engine.close(number, code, text)
-      closing = deferred()
-      this.#closing.set(number, closing)
-      this.schedule()
-    }
-    await within(this.options.closeTimeout ?? CLOSE_TIMEOUT, 'The answer to a close', closing.promise, signal)
+    return new ClosedError(what, this.#reason ?? { kind: 'released', by: this.questions.closing ? 'us' : 'peer' })
   }
 
   /** Something went wrong on our side that no peer is to blame for. */
@@ -231,9 +205,14 @@ export class LiveSession implements Session {
 
   /** The tuning was refused: everything goes on as before (§3.1.3.2). */
   resume(): void {
-    this.#held = false
     this.engine.resume()
-    this.#pump()
+    this.letGo()
+  }
+
+  /** What stands behind the message is parsed. */
+  letGo(): void {
+    this.#held = false
+    this.pump()
     this.schedule()
   }
 
@@ -251,7 +230,7 @@ export class LiveSession implements Session {
   broken(error: ProtocolError): void {
     this.#held = false
     this.engine.fail(error)
-    this.#pump()
+    this.pump()
   }
 
   // What the transport brings
@@ -259,7 +238,8 @@ export class LiveSession implements Session {
   #received(octets: Uint8Array): void {
     if (watched()) noteOctets(this, this.role === 'initiator' ? 'listener' : 'initiator', octets)
     this.#heard = true
-    this.#pump()
+    this.#bulk = octets.length >= BULK
+    this.pump()
     this.moved.rouse()
     if (this.engine.pending) this.schedule()
   }
@@ -271,13 +251,16 @@ export class LiveSession implements Session {
 
   #transportEnded(error: Error | undefined): void {
     if (this.#reason !== undefined) return
-    this.#pump()
+    this.pump()
     // An <ok/> that is due makes it a release, whether the peer still reads it or not (§2.4, A24).
     if (!this.#held) this.driver.flush()
     if (this.over) return
     this.engine.receiveEnd()
     this.end({ kind: 'terminated', by: 'peer', ...(error === undefined ? {} : { error }) })
   }
+
+  /** Called among the microtasks: what is queued by `nextTick` runs when all of them, and those that they bring about, have run. */
+  readonly #flushSoon = (): void => process.nextTick(this.#flush)
 
   readonly #flush = (): void => {
     this.#scheduled = false
@@ -288,7 +271,8 @@ export class LiveSession implements Session {
     this.driver.flush()
   }
 
-  #pump(): void {
+  /** Handles what has happened. */
+  pump(): void {
     while (!this.#held && this.#reason === undefined) {
       const event = this.engine.nextEvent()
       if (event === undefined) return
@@ -320,10 +304,10 @@ export class LiveSession implements Session {
         this.#answers.start(event)
         break
       case 'started':
-        this.#started(event)
+        this.questions.started(event)
         break
       case 'declined':
-        this.#declined(event.channel, event.error)
+        this.questions.declined(event.channel, event.error)
         break
       case 'close':
         this.#answers.close(event)
@@ -332,8 +316,7 @@ export class LiveSession implements Session {
         this.#channelClosed(event.channel, event.by)
         break
       case 'closeRefused':
-        this.#closing.get(event.channel)?.reject(event.error)
-        this.#closing.delete(event.channel)
+        this.questions.closeRefused(event.channel, event.error)
         break
       case 'terminated': {
         const { by, error } = event
@@ -343,7 +326,7 @@ export class LiveSession implements Session {
     }
   }
 
-  // Starts
+  // Profiles and channels
 
   /** The profiles that are served on this session as it is now. */
   served(): readonly Profile[] {
@@ -354,34 +337,6 @@ export class LiveSession implements Session {
       })
       return available
     })
-  }
-
-  /** Asks for a channel. */
-  ask(elements: readonly ProfileElement[], serverName: string | undefined, profiles: readonly Profile[], tuning: boolean) {
-    this.assertAlive('The session is over')
-    if (this.#closing.has(0) || this.engine.state === 'releasing') throw this.closing('The session is being released')
-    const number = this.engine.start(elements, { serverName, hush: tuning })
-    const starting: Starting = { ...deferred<OpenChannel>(), profiles, tuning }
-    this.#starting.set(number, starting)
-    this.schedule()
-    return { number, promise: starting.promise }
-  }
-
-  #started({ channel: number, uri, content }: Extract<Event, { type: 'started' }>): void {
-    const starting = this.#starting.get(number)!
-    this.#starting.delete(number)
-    const profile = [...starting.profiles, ...this.served()].find((each) => each.uri === uri)
-    const channel = this.open(number, uri, profile, content)
-    // Nothing behind the answer to a tuning message is parsed before it has been judged.
-    if (starting.tuning) this.#held = true
-    starting.resolve(channel)
-  }
-
-  #declined(number: number, error: ReplyError): void {
-    const starting = this.#starting.get(number)!
-    this.#starting.delete(number)
-    if (starting.tuning) this.resume()
-    starting.reject(error)
   }
 
   open(number: number, uri: string, profile: Profile | undefined, content: Uint8Array | undefined): OpenChannel {
@@ -398,8 +353,7 @@ export class LiveSession implements Session {
       this.end({ kind: 'released', by })
       return
     }
-    this.#closing.get(number)?.resolve()
-    this.#closing.delete(number)
+    this.questions.closed(number)
     const channel = this.channels.get(number)
     this.channels.delete(number)
     channel?.end({ kind: 'released', by })
@@ -411,12 +365,7 @@ export class LiveSession implements Session {
     this.#reason = reason
     const error = reason.kind === 'refused' ? reason.error : new ClosedError('The session ended', reason)
     this.#greeted.reject(error)
-    for (const starting of this.#starting.values()) starting.reject(error)
-    for (const [number, closing] of this.#closing) {
-      // With the session every channel is closed; but a release that was not agreed upon is none.
-      if (number !== 0 || reason.kind === 'released') closing.resolve()
-      else closing.reject(error)
-    }
+    this.questions.end(reason, error)
     this.#answers.end()
     clearInterval(this.#idle)
     for (const channel of this.channels.values()) channel.end(reason)

@@ -32,6 +32,8 @@ export interface Message extends AsyncIterable<Uint8Array> {
   json(limit?: number): Promise<unknown>
   /** The body as a stream of its octets. */
   stream(): Readable
+  /** Lets go of what was not taken, so that the peer may send more: what nobody takes holds its place in the window. */
+  discard(): void
 }
 
 /** Pieces are laid together up to this size when they are kept past the turn in which they came. */
@@ -186,10 +188,7 @@ export class InboundMessage implements Message {
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
     this.#take()
     return {
-      next: async () => {
-        const piece = await this.#piece()
-        return piece === undefined ? { done: true, value: undefined } : { done: false, value: piece }
-      },
+      next: () => this.#iterate(),
       return: async () => {
         this.discard()
         return { done: true, value: undefined }
@@ -235,6 +234,15 @@ export class InboundMessage implements Message {
       pieces.push(piece)
     }
     return pieces.join(size)
+  }
+
+  /** What is here is given at once: no second promise for each piece. */
+  #iterate(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const piece = this.#next()
+    if (piece !== undefined) return Promise.resolve({ done: false, value: piece })
+    if (this.#error !== undefined) return Promise.reject(this.#error)
+    if (this.complete) return Promise.resolve({ done: true, value: undefined })
+    return this.#wake.wait().then(() => this.#iterate())
   }
 
   /** The next piece, credited; undefined at the end. */

@@ -42,7 +42,11 @@ export function sendMessage(
 function unwrap(what: Outgoing): { body: Body; header: Uint8Array } {
   if (typeof what === 'string' || what instanceof Uint8Array) return { body: what, header: formatEntity() }
   // A message that came is sent on with the headers it had.
-  if (what instanceof InboundMessage) return { body: what, header: formatEntity({ headers: Object.fromEntries(what.headers) }) }
+  if (what instanceof InboundMessage)
+    return {
+      body: what,
+      header: what.headers.size === 0 ? formatEntity() : formatEntity({ headers: Object.fromEntries(what.headers) }),
+    }
   if (isIterable(what)) return { body: what, header: formatEntity() }
   const entity: Partial<Entity> | null = what
   const body = entity?.body
@@ -122,6 +126,8 @@ export class Writers {
     this.#withdrawn.add(message)
     this.drain(message)
     this.#session.moved.rouse()
+    // A close may have waited for it.
+    this.#session.schedule()
     return true
   }
 

@@ -70,7 +70,10 @@ test('a pair in memory', async () => {
 })
 
 test('a place where nobody listens, and one that is no BEEP, are errors and not silence', async () => {
-  const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+  }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
   await expect(connect({ host: '127.0.0.1', port })).rejects.toMatchObject({

@@ -4,9 +4,9 @@ import { ClosedError, ProtocolError, ReplyError } from './errors.js'
 import type { LiveSession } from './live-session.js'
 import type { Tuning } from './profile.js'
 import { abortable, within } from './promises.js'
+import { START_TIMEOUT } from './questions.js'
 import type { Session } from './session.js'
 
-const START_TIMEOUT = 30_000
 const DRAIN_TIMEOUT = 30_000
 
 /** What the start of a tuning channel says. */
@@ -27,7 +27,7 @@ export async function tune(
   takeOver: TakeOver,
 ): Promise<Session> {
   await quiet(session, 0)
-  const { promise } = session.ask([{ uri, content: Buffer.from(initial) }], serverName, [], true)
+  const { promise } = session.questions.ask([{ uri, content: Buffer.from(initial) }], serverName, [], true)
   const channel = await answered(session, promise)
   try {
     check(channel.initial)

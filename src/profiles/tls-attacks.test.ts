@@ -23,6 +23,8 @@ afterEach(async () => {
 
 const accept = () => {}
 const READY = '&lt;ready /&gt;'
+/** The record of TLS that begins a handshake. */
+const CLIENT_HELLO = /[^\t\r\n -~]{2}/
 const profile = (options: Partial<TlsListenOptions> = {}) => tls({ ...credentials, handshakeTimeout: 1000, ...options })
 
 async function serve(options: Partial<ListenOptions> = {}, how: Partial<TlsListenOptions> = {}): Promise<Listener> {
@@ -118,7 +120,7 @@ describe('a listener that serves TLS', () => {
   })
 
   test.each([
-    ['riding in the start, the channel is there and says so', true, /RPY 0 2 [\s\S]*&lt;error code=[^&]*450/],
+    ['riding in the start, the channel is there and says so', true, /RPY 0 2 [\s\S]*error code='450'[\s\S]*END\r\n/],
     ['as a MSG, it is ERR', false, /ERR 3 0 [\s\S]*<error code='450'/],
   ])('R3080-3.1.1-04 what cannot end in time refuses <ready/>: %s; all goes on', async (_what, riding, refusal) => {
     const sessions: Session[] = []
@@ -142,17 +144,31 @@ describe('a listener that serves TLS', () => {
   })
 
   test.each([
-    ['a whole frame', (peer: RawPeer) => peer.management('MSG 2', `<close code='200' />`)],
-    ['the beginning of one', () => 'MS'],
+    ['the beginning of a frame', () => 'MS'],
+    ['a frame', (peer: RawPeer) => peer.management('MSG 2', `<start number='3'><profile uri='${ECHO}' /></start>`)],
     ['a SEQ frame', () => 'SEQ 0 0 8192\r\n'],
-  ])('R3080-3.1.3.1-03 %s behind <ready/> is plaintext injected: nothing is said any more', async (_what, more) => {
+  ])('R3080-3.1.3.1-03 %s behind <ready/> is plaintext injected: nothing is said any more', async (_what, behind) => {
+    const riding = await rawDial((await serve()).address.port)
+    await riding.greet().expect(/END\r\n/)
+    const asMessage = await asking(await serve())
+    await asMessage.expect(/RPY 0 1 [\s\S]*END\r\n/)
+    const before = [riding.heard.length, asMessage.heard.length]
+    const start = riding.management('MSG 1', `<start number='1'><profile uri='${TLS}'>${READY}</profile></start>`)
+    riding.say(start + behind(riding))
+    asMessage.say(message(asMessage, 'MSG 1 0', '<ready />') + behind(asMessage))
+    await Promise.all([riding.end(), asMessage.end()])
+    expect([riding.heard.length, asMessage.heard.length]).toEqual(before)
+  })
+
+  test('what stands behind a <ready/> that is refused is looked at then', async () => {
     const peer = await asking(await serve())
     await peer.expect(/RPY 0 1 [\s\S]*END\r\n/)
-    const before = peer.heard.length
-    const ready = message(peer, 'MSG 1 0', '<ready />')
-    peer.say(ready + more(peer))
-    await peer.end()
-    expect(peer.heard.slice(before)).not.toContain('proceed')
+    const more = peer.management('MSG 2', `<start number='3'><profile uri='${ECHO}' /></start>`)
+    peer.say(message(peer, 'MSG 1 0', `<ready version='oops' />`) + more)
+    await peer.expect(/ERR 1 0 /)
+    await turns()
+    expect(peer.heard).toMatch(/RPY 0 2 /)
+    peer.stream.destroy()
   })
 
   test('a peer that never begins the handshake is let go after handshakeTimeout', async () => {
@@ -212,8 +228,8 @@ describe('a listener that serves TLS', () => {
 
   test('an answer for which the peer grants no window is not waited for beyond settleTimeout', async () => {
     // The greeting fills the window of channel 0, and no SEQ opens it.
-    const many = Array.from({ length: 140 }, (_, n): Profile => ({ uri: `http://example.org/profile/${n}` }))
-    const listener = await serve({ profiles: [profile(), ...many] })
+    const long: Profile = { uri: `http://example.org/${'x'.repeat(3900)}` }
+    const listener = await serve({ profiles: [profile(), long] })
     const peer = await asking(listener, READY)
     await peer.end()
     expect(peer.heard).not.toContain('proceed')
@@ -226,7 +242,7 @@ describe('an initiator that asks for TLS', () => {
     const { session, peer } = await rawPair('initiator', options, [TLS])
     const tuning = startTls(session, { verify: accept, handshakeTimeout: 500 })
     tuning.catch(() => {})
-    await peer.expect(/MSG 0 1 [\s\S]*&lt;ready \/(>|&gt;)<\/profile><\/start>END\r\n/)
+    await peer.expect(/MSG 0 1 [\s\S]*<start [\s\S]*ready \/[\s\S]*<\/start>END\r\n/)
     return { session, peer, tuning }
   }
   const reply = (peer: RawPeer, content: string) =>
@@ -295,13 +311,13 @@ describe('an initiator that asks for TLS', () => {
     behave(peer)
     await expect(soon(tuning, 2000)).rejects.toThrow()
     expect((await session.closed).kind).toBe('terminated')
-    expect(peer.heard.match(/greeting/g)?.length).toBe(2)
+    expect(peer.heard.match(/greeting/g)?.length).toBe(1)
   })
 
   test('it may be terminated in the midst of the handshake', async () => {
     const { session, peer, tuning } = await asked()
     reply(peer, '&lt;proceed /&gt;')
-    await peer.expect(/\x16\x03/)
+    await peer.expect(CLIENT_HELLO)
     session.terminate(new Error('enough'))
     await expect(soon(tuning)).rejects.toThrow()
     await peer.end()
@@ -367,7 +383,7 @@ describe('an initiator that asks for TLS', () => {
     peer.greet([TLS])
     await peer.expect(/MSG 0 1 [\s\S]*<start number='2'>[\s\S]*ready/)
     reply(peer, '&lt;proceed /&gt;')
-    await peer.expect(/\x16\x03\x01/)
+    await peer.expect(CLIENT_HELLO)
     peer.stream.destroy()
   })
 })

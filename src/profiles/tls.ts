@@ -5,6 +5,7 @@ import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, createServer, type SecureContextOptions, type SecureVersion, type TLSSocket } from 'node:tls'
 import { type Profile, ReplyError, type Session, Tuning } from '../beep/index.js'
+import { isReplyCode } from '../beep/reply-code.js'
 import { ElementError, formatElement, formatSimple, parseSimple } from '../beep/wire/elements.js'
 
 /** The URI of the profile (RFC 3080 §3.1.1). */
@@ -53,6 +54,7 @@ export function tls(options: TlsListenOptions): Profile {
   }
   return {
     uri: TLS,
+    tuning: true,
     available: (session) => session.tls === undefined,
     start({ initial, session, serverName }) {
       if (initial === undefined) return undefined
@@ -99,6 +101,7 @@ export function peerCertificate(session: Session): X509Certificate | undefined {
 function checkReady(octets: Uint8Array): void {
   const element = read(octets)
   if (element.name !== 'ready') throw new ReplyError(501, 'a MSG of the TLS profile holds ready')
+  if (element.text.trim() !== '' || element.children.length > 0) throw new ReplyError(501, 'a <ready> element has no content')
   const version = element.attributes.version ?? '1'
   if (!/^[0-9]+(\.[0-9]+)?$/.test(version)) throw new ReplyError(501, 'version attribute poorly formed in <ready> element')
   if (Number(version) > 1.3) throw new ReplyError(504, `TLS ${version} is not available`)
@@ -107,7 +110,10 @@ function checkReady(octets: Uint8Array): void {
 function checkProceed(octets: Uint8Array | undefined): void {
   if (octets === undefined) throw new ReplyError(500, 'the peer opened the channel without an answer to <ready/>')
   const element = read(octets)
-  if (element.name === 'error') throw new ReplyError(Number(element.attributes.code ?? 500), element.text)
+  if (element.name === 'error') {
+    const code = Number(element.attributes.code)
+    throw new ReplyError(isReplyCode(code) ? code : 500, element.text)
+  }
   if (element.name !== 'proceed') throw new ReplyError(501, 'the answer to <ready/> is neither proceed nor error')
 }
 
@@ -182,7 +188,10 @@ async function handshake(transport: Duplex, options: TlsConnectOptions): Promise
 
 function late(options: TlsOptions, reject: (error: Error) => void): NodeJS.Timeout {
   const { handshakeTimeout = HANDSHAKE_TIMEOUT } = options
-  return setTimeout(() => reject(new Error(`The TLS handshake took longer than ${handshakeTimeout} ms`)), handshakeTimeout)
+  return setTimeout(
+    () => reject(new Error(`The TLS handshake took longer than ${handshakeTimeout} ms`)),
+    handshakeTimeout,
+  ).unref()
 }
 
 /** The certificate of the peer is judged before one octet of BEEP is said. */

@@ -166,6 +166,11 @@ export class EntityReader {
     return this.#headers
   }
 
+  /** Octets that came so far, while the headers are not complete. */
+  get held(): number {
+    return this.#length
+  }
+
   /**
    * Takes the next piece of the message.
    * @returns undefined while the headers are not complete; then the octets of the body so far, in order
@@ -229,7 +234,9 @@ export interface EntityHeaders {
  * The result may be shared: it must not be written to.
  * @throws TypeError when a name is not a token, a value is not printable US-ASCII, or a header comes twice
  */
-export function formatEntity({ contentType, headers = {} }: EntityHeaders = {}): Uint8Array {
+export function formatEntity(wanted?: EntityHeaders): Uint8Array {
+  if (wanted === undefined) return EMPTY_BLOCK
+  const { contentType, headers = {} } = wanted
   const fields = Object.entries(headers)
   if (fields.length === 0) {
     if (contentType === undefined) return EMPTY_BLOCK

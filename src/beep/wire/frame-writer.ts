@@ -1,4 +1,5 @@
 // Frames to octets: headers, small payloads and trailers are laid side by side in a slab; large payloads go by reference between views of it.
+import { Buffer } from 'node:buffer'
 import { MAX_HEADER } from '../limits.js'
 import type { Keyword } from './frame.js'
 
@@ -10,7 +11,7 @@ const TRAILER_SIZE = 5
 const DIGITS = new Uint8Array(10)
 
 // One slab serves every writer of the process, so that an idle session holds none. Cutting is synchronous: nobody else writes meanwhile.
-let slab = new Uint8Array(0)
+let slab = Buffer.alloc(0)
 let slabEnd = 0
 
 /** Cuts frames into a list of parts that can be written in order. */
@@ -97,7 +98,7 @@ export class FrameWriter {
   #reserve(octets: number): void {
     if (slab.length - slabEnd < octets) {
       this.#flush()
-      slab = new Uint8Array(new ArrayBuffer(SLAB))
+      slab = Buffer.allocUnsafeSlow(SLAB)
       slabEnd = 0
     }
     if (this.#begin === -1) this.#begin = slabEnd
