@@ -114,7 +114,7 @@ export class OpenChannel implements Channel {
     if (!this.session.engine.maySend(this.number))
       throw this.session.closing(`Channel ${this.number} is being closed and takes no MSG`)
     const { message, pumped } = sendMessage(this.session, this.number, 'MSG', 0, 0, body)
-    const exchange = new OutboundExchange(message.msgno, () => this.session.writers.sent(message))
+    const exchange = new OutboundExchange(message, this.session.writers)
     this.#exchanges.set(message.msgno, exchange)
     if (pumped === undefined && signal === undefined) return exchange
     const undo = (error: Error) => {

@@ -1,6 +1,9 @@
 // One MSG of ours and its reply, as users hold it (RFC 3080 §2.1.1).
+
+import type { OutgoingMessage } from './engine/outbox.js'
 import { ReplyError } from './errors.js'
 import type { InboundMessage, Message } from './message.js'
+import type { Writers } from './outbound.js'
 import { Wake } from './wake.js'
 import { ElementError, parseElement } from './wire/elements.js'
 import { isBeepXml } from './wire/entity.js'
@@ -24,13 +27,15 @@ export class OutboundExchange implements Exchange {
   readonly #arrived: InboundMessage[] = []
   /** Messages of the reply in progress, by answer number. */
   #inProgress: Map<number, InboundMessage> | undefined
-  readonly #awaitSent: () => Promise<void>
+  readonly #message: OutgoingMessage
+  readonly #writers: Writers
   #style: Keyword | undefined
   #ended = false
   #error: Error | undefined
   /** Nobody wants the reply any more: it is drained. */
   #abandoned = false
-  readonly #wake = new Wake()
+  /** Made when somebody waits for more than the one reply. */
+  #wake: Wake | undefined
   /** Answers that hold no window and that nobody has taken. */
   #weightless: Set<InboundMessage> | undefined
   /** Who awaits the one reply. */
@@ -38,13 +43,14 @@ export class OutboundExchange implements Exchange {
   /** Told once when no more of the reply will come. */
   onEnd: (() => void) | undefined
 
-  constructor(msgno: number, awaitSent: () => Promise<void>) {
-    this.msgno = msgno
-    this.#awaitSent = awaitSent
+  constructor(message: OutgoingMessage, writers: Writers) {
+    this.msgno = message.msgno
+    this.#message = message
+    this.#writers = writers
   }
 
   get sent(): Promise<void> {
-    return this.#awaitSent().catch((error) => {
+    return this.#writers.sent(this.#message).catch((error) => {
       throw this.#error ?? error
     })
   }
@@ -181,11 +187,14 @@ export class OutboundExchange implements Exchange {
         awaiting.reject(error)
       }
     }
-    this.#wake.rouse()
+    this.#wake?.rouse()
   }
 
   async #something(): Promise<void> {
-    while (!this.#settled) await this.#wake.wait()
+    while (!this.#settled) {
+      this.#wake ??= new Wake()
+      await this.#wake.wait()
+    }
   }
 }
 

@@ -48,6 +48,9 @@ export interface Receiving {
   credit(octets: number): void
 }
 
+/** No pieces, and none will come. */
+const NONE: Uint8Array[] = []
+
 /** A message on its way in. The session writes to it, the user reads from it. */
 export class InboundMessage implements Message {
   readonly headers: Headers
@@ -66,7 +69,8 @@ export class InboundMessage implements Message {
   #taken = false
   #discarded = false
   #error: Error | undefined
-  readonly #wake = new Wake()
+  /** Made when somebody waits. */
+  #wake: Wake | undefined
 
   /** @param overhead octets of entity headers, credited when the message is taken */
   constructor(headers: Headers, overhead: number, receiving: Receiving) {
@@ -88,14 +92,14 @@ export class InboundMessage implements Message {
       this.complete = true
       if (this.#handed) this.#pay()
     }
-    this.#wake.rouse()
+    this.#wake?.rouse()
   }
 
   /** The rest will never come. */
   fail(error: Error): void {
     if (this.complete || this.#error !== undefined) return
     this.#error = error
-    this.#wake.rouse()
+    this.#wake?.rouse()
   }
 
   /** Nobody will take what is left: it is credited as it comes. */
@@ -106,7 +110,7 @@ export class InboundMessage implements Message {
     // Whoever still reads must not take what is missing for the end.
     if (this.#taken && !(this.complete && this.#pieces.length === 0)) this.#error ??= discarded()
     while (this.#next() !== undefined);
-    this.#wake.rouse()
+    this.#wake?.rouse()
   }
 
   /** A reply is given to who asked for it: what they do not look at must not stall the channel, so long as it is here whole. */
@@ -242,7 +246,12 @@ export class InboundMessage implements Message {
     if (piece !== undefined) return Promise.resolve({ done: false, value: piece })
     if (this.#error !== undefined) return Promise.reject(this.#error)
     if (this.complete) return Promise.resolve({ done: true, value: undefined })
-    return this.#wake.wait().then(() => this.#iterate())
+    return this.#more().then(() => this.#iterate())
+  }
+
+  #more(): Promise<void> {
+    this.#wake ??= new Wake()
+    return this.#wake.wait()
   }
 
   /** The next piece, credited; undefined at the end. */
@@ -252,7 +261,7 @@ export class InboundMessage implements Message {
       if (piece !== undefined) return piece
       if (this.#error !== undefined) throw this.#error
       if (this.complete) return undefined
-      await this.#wake.wait()
+      await this.#more()
     }
   }
 
@@ -263,7 +272,7 @@ export class InboundMessage implements Message {
     if (!this.#paid) this.#receiving.credit(piece.length)
     this.#head++
     if (this.#head === this.#pieces.length) {
-      this.#pieces = []
+      this.#pieces = this.complete ? NONE : []
       this.#head = 0
       this.#settled = 0
     }

@@ -128,6 +128,12 @@ export class Outbox {
   }
 
   shift(): void {
+    if (this.#queue.length === 1) {
+      // The usual case keeps its array: a new one with each message would cost more.
+      this.#queue.pop()
+      this.#head = 0
+      return
+    }
     this.#head++
     if (this.#head === this.#queue.length) {
       this.#queue = []

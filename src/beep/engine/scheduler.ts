@@ -84,7 +84,7 @@ export class Scheduler {
   /** One frame of the channel whose turn it is. @returns false when none is ready */
   #turn(): boolean {
     if (this.#ready === 0) return false
-    const channel = take(this.#lanes.find(({ channels }) => channels.length > 0)!)
+    const channel = take(this.#lanes.find(waits)!)
     channel.ready = false
     this.#ready--
     this.#cut(channel)
@@ -120,8 +120,17 @@ export class Scheduler {
   }
 }
 
+function waits({ channels }: Lane): boolean {
+  return channels.length > 0
+}
+
 /** The first of a lane that has one. */
 function take(lane: Lane): Channel {
+  // The usual case keeps its array: a new one with each frame would cost more.
+  if (lane.channels.length === 1) {
+    lane.head = 0
+    return lane.channels.pop()!
+  }
   const channel = lane.channels[lane.head++]!
   if (lane.head === lane.channels.length) {
     lane.channels = []
