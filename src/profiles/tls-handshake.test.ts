@@ -1,0 +1,127 @@
+// The handshake itself: cut anywhere, with certificates that authorities judge, and never begun again.
+import { once } from 'node:events'
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { connect, type Listener, listen } from '../beep/index.js'
+import { rawDial } from '../beep/test-kit-peer.js'
+import { makeCertificate } from '../cloudy/certificate.js'
+import { exportPrivateKey, generateKeys } from '../cloudy/crypto.js'
+import { Identity } from '../cloudy/identity.js'
+import { toPem } from '../cloudy/pem.js'
+import { startTls, TLS, type TlsListenOptions, tls } from './tls.js'
+
+const DAY = 86_400_000
+const XML = 'Content-Type: application/beep+xml\r\n\r\n'
+let ada: Identity
+let bob: Identity
+const closing: (() => unknown)[] = []
+
+beforeAll(async () => {
+  ada = await Identity.generate({ nickname: 'a.example' })
+  bob = await Identity.generate({ nickname: 'b.example' })
+})
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
+})
+
+const credentials = (identity: Identity) => ({ key: identity.privateKeyPem(), cert: identity.certificatePem() })
+
+async function serve(options: Partial<TlsListenOptions> = {}): Promise<{ listener: Listener; port: number }> {
+  const profile = tls({ ...credentials(ada), clientCertificate: 'none', handshakeTimeout: 3000, ...options })
+  const listener = await listen({ host: '127.0.0.1', profiles: [profile], greetingTimeout: 3000 })
+  closing.push(() => listener.close())
+  return { listener, port: listener.address.port }
+}
+
+/** A relay that lets `octets` pass after `<proceed/>`, in both directions together, then cuts. @returns its port, and what passed */
+async function cutter(port: number, octets: () => number): Promise<{ port: number; passed: () => string }> {
+  let passed = ''
+  const server = createServer((near) => {
+    const far = dial(port, '127.0.0.1')
+    let clear = ''
+    let left = octets()
+    passed = ''
+    const forward = (from: Socket, to: Socket) => {
+      from.on('error', () => to.destroy())
+      from.on('close', () => to.destroy())
+      from.on('data', (chunk: Buffer) => {
+        if (!/proceed[\s\S]*END\r\n$/.test(clear)) {
+          clear += chunk.toString('latin1')
+          to.write(chunk)
+          return
+        }
+        const piece = chunk.subarray(0, left)
+        left -= piece.length
+        passed += piece.toString('latin1')
+        to.write(piece, () => left === 0 && near.destroy())
+      })
+    }
+    forward(near, far)
+    forward(far, near)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(() => server.close())
+  return { port: (server.address() as AddressInfo).port, passed: () => passed }
+}
+
+describe('a handshake that is cut', () => {
+  test('after any octet: both sides end, nothing is said in clear, nothing hangs', async () => {
+    const { listener, port } = await serve()
+    let limit = 0
+    const relay = await cutter(port, () => limit)
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 1400 }), async (octets) => {
+        limit = octets
+        const clear = await connect({ host: '127.0.0.1', port: relay.port })
+        const [far] = listener.sessions
+        await expect(startTls(clear, { verify: () => {} })).rejects.toThrow()
+        expect((await clear.closed).kind).toBe('terminated')
+        // The listener may have heard all that it needs before the cut: then the session that follows has the same end.
+        const end = await far!.closed
+        expect(end.kind === 'tuned' ? await end.next.closed : end).toMatchObject({ kind: 'terminated' })
+        expect(relay.passed()).not.toMatch(/RPY|greeting/)
+      }),
+      { numRuns: 60 },
+    )
+    expect(listener.sessions.size).toBe(0)
+  }, 20_000)
+})
+
+describe('certificates that an authority judges', () => {
+  test('an expired one is refused', async () => {
+    const keys = await generateKeys('P-256')
+    const dates = { notBefore: new Date(Date.now() - 3 * DAY), notAfter: new Date(Date.now() - DAY) }
+    const cert = toPem('CERTIFICATE', (await makeCertificate(keys, { nickname: 'a.example', ...dates })).der)
+    const { port } = await serve({ key: toPem('PRIVATE KEY', await exportPrivateKey(keys.privateKey)), cert })
+    const clear = await connect({ host: '127.0.0.1', port })
+    await expect(startTls(clear, { ca: cert, servername: 'a.example' })).rejects.toMatchObject({ code: 'CERT_HAS_EXPIRED' })
+  })
+
+  test('the listener asks its authority, too: whom it knows is let in, who is a stranger or shows nothing is not', async () => {
+    const { port } = await serve({ clientCertificate: 'required', ca: bob.certificatePem() })
+    const session = () => connect({ host: '127.0.0.1', port })
+    const known = await startTls(await session(), { ...credentials(bob), verify: () => {} })
+    await known.release()
+    await expect(startTls(await session(), { ...credentials(ada), verify: () => {} })).rejects.toThrow()
+    await expect(startTls(await session(), { verify: () => {} })).rejects.toThrow()
+  })
+})
+
+describe('once it is done', () => {
+  test('TLS 1.2 renegotiates nothing: a peer that tries is cut off', async () => {
+    const { port } = await serve({ maxVersion: 'TLSv1.2' })
+    const peer = await rawDial(port)
+    peer.greet()
+    const start = `<start number='1'><profile uri='${TLS}'><![CDATA[<ready />]]></profile></start>`
+    peer.say(peer.frame('MSG 0 1', XML + start))
+    await peer.expect(/proceed[\s\S]*END\r\n/)
+    peer.stream.removeAllListeners('data')
+    const secure = connectTls({ socket: peer.stream as Socket, rejectUnauthorized: false, checkServerIdentity: () => undefined })
+    secure.on('error', () => {})
+    await once(secure, 'data')
+    secure.renegotiate({ rejectUnauthorized: false }, () => {})
+    await once(secure, 'close')
+  })
+})
