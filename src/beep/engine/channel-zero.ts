@@ -1,20 +1,20 @@
 // Channel management (RFC 3080 §2.3): the messages of channel 0 become events, and commands become messages of channel 0.
 // It neither parses frames nor cuts them.
-import { ProtocolError, ReplyError } from '../errors.js'
+import { ProtocolError } from '../errors.js'
 import { MAX_MANAGEMENT_ASKED, MAX_MANAGEMENT_OWED, MAX_NUMBER } from '../limits.js'
-import { type Element, ElementError, formatElement, type ProfileElement, parseElement } from '../wire/elements.js'
-import { formatEntity, type Headers, isBeepXml } from '../wire/entity.js'
+import { type Element, ElementError, type ProfileElement } from '../wire/elements.js'
+import { formatEntity, type Headers } from '../wire/entity.js'
 import type { Keyword } from '../wire/frame.js'
+import { join } from '../wire/octets.js'
 import type { Channel } from './channel.js'
 import type { Core } from './core.js'
 import type { Greeting } from './events.js'
 import type { Incoming } from './exchange.js'
+import { encode, poor, readReply, readRequest, replyError, tooLong } from './management.js'
 import { OutgoingMessage } from './outbox.js'
-import { join } from './receiver.js'
 import { nextState } from './states.js'
 
 const HEADERS = formatEntity({ contentType: 'application/beep+xml' })
-const utf8 = new TextEncoder()
 const OK = encode({ name: 'ok' })
 
 /** A request of the peer, in order; replies leave in that order (§2.6.1). */
@@ -372,38 +372,4 @@ export class ChannelZero {
   words(code: number, text: string, lang = 'en'): { code: number; text: string; lang?: string } {
     return text === '' || lang === this.greeting?.localize[0] ? { code, text } : { code, text, lang }
   }
-}
-
-/** @throws TypeError or RangeError when the element is one that no peer may send */
-function encode(element: Element): Uint8Array {
-  return utf8.encode(formatElement(element))
-}
-
-function readRequest(body: Uint8Array, headers: Headers): Element | ElementError {
-  if (!isBeepXml(headers)) return new ElementError(500, 'a MSG on channel 0 is application/beep+xml in UTF-8')
-  try {
-    return parseElement(body)
-  } catch (error) {
-    if (error instanceof ElementError) return error
-    throw error
-  }
-}
-
-/** RFC 3080 §2.2.2.1: a poorly-formed reply on channel 0 ends the session. */
-function readReply(body: Uint8Array, headers: Headers): Element {
-  const element = readRequest(body, headers)
-  if (element instanceof ElementError) throw poor(element.message)
-  return element
-}
-
-function poor(detail: string): ProtocolError {
-  return new ProtocolError('rfc3080/2.2.2.1/poor-reply', detail)
-}
-
-function tooLong(): ElementError {
-  return new ElementError(500, 'the message is too long')
-}
-
-function replyError(element: Extract<Element, { name: 'error' }>): ReplyError {
-  return new ReplyError(element.code, element.text, { lang: element.lang })
 }

@@ -76,15 +76,17 @@ export class Exchanges {
   /** The previous data frame on the channel. SEQ frames do not count. */
   #last: Incoming | undefined
   #lastMore = false
-  #nextMsgno = 0
+  #nextMsgno: number
   /** One more than the largest number that was ever asked with. */
   #askedBelow = 0
   readonly #load: Load
   readonly #limits: Limits
 
-  constructor(load: Load, limits: Limits) {
+  /** @param first where our numbers begin: anywhere is lawful, and they go round */
+  constructor(load: Load, limits: Limits, first = 0) {
     this.#load = load
     this.#limits = limits
+    this.#nextMsgno = first
   }
 
   /** A message number that no MSG of ours uses (§2.2.1.1). */

@@ -3,6 +3,7 @@ import { ProtocolError } from '../errors.js'
 import { EntityReader, type Headers, NO_HEADERS, splitEntity } from '../wire/entity.js'
 import { type DataHeader, formatHeader, type Keyword, type SeqFrame } from '../wire/frame.js'
 import { FrameReader } from '../wire/frame-reader.js'
+import { join } from '../wire/octets.js'
 import type { Channel } from './channel.js'
 import type { ChannelZero } from './channel-zero.js'
 import type { Core } from './core.js'
@@ -189,16 +190,4 @@ export class Receiver {
     if (incoming.keyword === 'MSG') this.#core.scheduler.touch(channel)
     this.#core.progress(channel)
   }
-}
-
-/** The pieces as one; without a copy when there is one. */
-export function join(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length <= 1) return pieces[0] ?? NOTHING
-  const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    joined.set(piece, at)
-    at += piece.length
-  }
-  return joined
 }
