@@ -5,7 +5,7 @@ import type { OutgoingMessage } from './engine/outbox.js'
 import type { TrafficCounts } from './engine/traffic.js'
 import { ClosedError, type CloseReason, ProtocolError } from './errors.js'
 import { type Exchange, OutboundExchange } from './exchange.js'
-import { MAX_EMPTY_ANSWERS, MAX_REPLIES } from './limits.js'
+import { MAX_EMPTY_ANSWERS, MAX_REPLIES, MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import { InboundMessage, type Message, type Outgoing, type Receiving } from './message.js'
 import { sendMessage } from './outbound.js'
@@ -265,6 +265,7 @@ export class OpenChannel implements Channel {
 
   /** Two peers that ask each other on one channel must not wait for each other: then only what is beyond all measure counts. */
   get #crowded(): boolean {
+    if (this.session.engine.replies > MAX_SESSION_REPLIES) return true
     const last = this.#replied
     if (last === undefined || last.sent) return false
     return last.channel.waiting > (this.#exchanges.size === 0 ? MAX_REPLIES : this.session.maxMessage)

@@ -44,7 +44,7 @@ export class Channel {
   push(message: OutgoingMessage): void {
     this.outbox.push(message)
     this.load.queued++
-    this.waiting += message.queued
+    this.count(message, message.queued)
     if (message.keyword === 'MSG') this.load.unacknowledged++
   }
 
@@ -54,11 +54,17 @@ export class Channel {
     this.load.queued--
   }
 
+  /** So many octets of the message wait more, or less, than before. */
+  count(message: OutgoingMessage, octets: number): void {
+    this.waiting += octets
+    if (message.keyword !== 'MSG') this.load.replies += octets
+  }
+
   /** Takes back a message of which nothing has left. @returns false when it is too late for that */
   withdraw(message: OutgoingMessage): boolean {
     if (!this.outbox.withdraw(message)) return false
     this.load.queued--
-    this.waiting -= message.queued
+    this.count(message, -message.queued)
     if (message.keyword === 'MSG') this.load.unacknowledged--
     message.ended = true
     return true
@@ -73,7 +79,10 @@ export class Channel {
     this.load.queued -= left.length
     asked.clear()
     owed.clear()
-    for (const message of left) message.truncate()
+    for (const message of left) {
+      this.count(message, -message.queued)
+      message.truncate()
+    }
     return left
   }
 

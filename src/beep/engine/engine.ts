@@ -220,10 +220,15 @@ export class Engine {
   write(message: OutgoingMessage, octets: Uint8Array): boolean {
     if (message.ended) return true
     message.write(octets)
-    message.channel.waiting += octets.length
+    message.channel.count(message, octets.length)
     this.#core.scheduler.touch(message.channel)
     message.waiting = message.full
     return !message.full
+  }
+
+  /** Octets of replies that wait to be sent on all data channels together. */
+  get replies(): number {
+    return this.#core.load.replies
   }
 
   /** Whether so much waits to be sent on the channel that whoever makes more of it should wait. */

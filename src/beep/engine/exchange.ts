@@ -60,10 +60,12 @@ export interface Load {
   owed: number
   /** Messages queued or half sent. */
   queued: number
+  /** Octets of replies that wait to be sent. */
+  replies: number
 }
 
 export function noLoad(): Load {
-  return { asked: 0, unacknowledged: 0, owed: 0, queued: 0 }
+  return { asked: 0, unacknowledged: 0, owed: 0, queued: 0, replies: 0 }
 }
 
 export class Exchanges {
