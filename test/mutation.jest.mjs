@@ -1,0 +1,14 @@
+// The tests that mutants of the wire and the engine have to survive: `npm run test:mutation -- --mutate 'src/beep/engine/window.ts'`.
+export default {
+  testEnvironment: 'node',
+  rootDir: '..',
+  testMatch: ['<rootDir>/src/beep/wire/**/*.test.ts', '<rootDir>/src/beep/engine/**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript', explicitResourceManagement: true }, target: 'es2022' }, module: { type: 'es6' } },
+    ],
+  },
+}
