@@ -237,11 +237,6 @@ export class Engine {
     return channel !== undefined && (channel.waiting >= HIGH_WATER || channel.outbox.length >= MAX_BACKLOG)
   }
 
-  /** A `drain` event will tell when the message has been sent whole. */
-  notify(message: OutgoingMessage): void {
-    message.waiting = true
-  }
-
   /** The message is complete. */
   end(message: OutgoingMessage): void {
     message.ended = true
