@@ -1,8 +1,12 @@
 #!/usr/bin/env node
-// The program `cloudy`: the peer-to-peer network on the command line.
+// The program `cloudy`: the peer-to-peer network on the command line. Each group of commands has a file of its own, which adds it here.
+//
+// Exit codes, of every command: 0 it is as it should be; 1 something was judged and is not valid, or a step of the demonstration failed;
+// 2 the command could not run: a wrong option, no such file, a passphrase that is not the one.
 import { createRequire } from 'node:module'
-import { Command } from 'commander'
-import { demo } from './demo.js'
+import { Command, CommanderError } from 'commander'
+import { sanitise } from '../cloudy/index.js'
+import { addDemoCommands } from './demo-command.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
@@ -10,17 +14,17 @@ const program = new Command('cloudy')
   .description('Cloudy: peers that find each other, prove their keys and exchange signed objects, without a server')
   .version(version)
   .showHelpAfterError()
+  .exitOverride()
+  .addHelpText('after', '\nExit codes: 0 good, 1 not valid, 2 could not run.')
 
-program
-  .command('demo')
-  .description('two peers on this machine meet, from a fresh key to a file that arrived')
-  .option('--trace', 'print the sessions in the notation of RFC 3080, too')
-  .addHelpText('after', '\nExample:\n  $ cloudy demo --trace')
-  .action(async ({ trace = false }: { trace?: boolean }) => {
-    process.exitCode = await demo({ trace, print: (line) => process.stdout.write(`${line}\n`) })
-  })
+addDemoCommands(program)
 
 program.parseAsync().catch((error) => {
-  process.stderr.write(`cloudy: ${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = 1
+  if (error instanceof CommanderError) {
+    // It has been said already.
+    process.exitCode = error.exitCode === 0 ? 0 : 2
+    return
+  }
+  process.stderr.write(`cloudy: ${sanitise(error instanceof Error ? error.message : String(error), 1000)}\n`)
+  process.exitCode = 2
 })
