@@ -91,7 +91,7 @@ describe('readCertificate', () => {
 
   test('refuses a certificate signed with another key', async () => {
     const other = await generateKeys('P-256')
-    const stolen = await makeCertificate({ privateKey: other.privateKey, publicKeyDer: other.publicKeyDer }, { nickname: 'x' })
+    const stolen = await makeCertificate(other, { nickname: 'x' })
     const [signed, algorithm] = inside(readElement(certificate.der, SEQUENCE), SEQUENCE)
     const [, , signature] = inside(readElement(stolen.der, SEQUENCE), SEQUENCE)
     const mixed = sequence(signed!.octets, algorithm!.octets, signature!.octets)
@@ -102,7 +102,7 @@ describe('readCertificate', () => {
     const fields = inside(inside(readElement(certificate.der, SEQUENCE), SEQUENCE)[0], SEQUENCE).map(({ octets }) => octets)
     const resigned = async (changed: Uint8Array[], algorithm = signatureAlgorithm('P-256')) => {
       const signed = sequence(...changed)
-      return sequence(signed, algorithm, element(0x03, Buffer.of(0), await sign(keys.privateKey, signed)))
+      return sequence(signed, algorithm, element(0x03, Buffer.of(0), await sign(keys, signed)))
     }
     expect(readCertificate(await resigned(fields)).fingerprint).toBe(certificate.fingerprint)
     const outer = await resigned(fields, signatureAlgorithm('RSA'))

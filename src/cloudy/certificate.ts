@@ -12,7 +12,7 @@ import {
   Time,
   TimeType,
 } from 'pkijs'
-import { isSignedBy, type Keys, sign, signatureAlgorithm, webcrypto } from './crypto.js'
+import { isSignedBy, type Keys, sign, signatureAlgorithm, type WebCrypto } from './crypto.js'
 import { BIT_STRING, type Element, element, equalOctets, inside, readElement, SEQUENCE, SET, sequence } from './der.js'
 import { canonicalKey, type Fingerprint, keyIdentifier, type PublicKey } from './fingerprint.js'
 import { ObjectError } from './object-error.js'
@@ -61,7 +61,7 @@ export async function makeCertificate(keys: Keys, options: CertificateOptions): 
   const algorithm = signatureAlgorithm(publicKey.algorithm)
   const certificate = new Certificate({
     version: 2,
-    serialNumber: serialNumber(),
+    serialNumber: serialNumber(keys.webCrypto),
     signature: new AlgorithmIdentifier({ schema: own(algorithm) }),
     issuer: name,
     notBefore: time(notBefore),
@@ -71,7 +71,7 @@ export async function makeCertificate(keys: Keys, options: CertificateOptions): 
     extensions: extensions(publicKey),
   })
   const signed = new Uint8Array(certificate.encodeTBS().toBER())
-  const signature = await sign(keys.privateKey, signed)
+  const signature = await sign(keys, signed)
   return readCertificate(sequence(signed, algorithm, element(BIT_STRING, Buffer.of(0), signature)))
 }
 
@@ -143,8 +143,8 @@ function readCommonName(subject: Element | undefined): string {
 }
 
 /** 16 random octets, the top bit clear since INTEGER is signed, the next bit set so that none leads with zeros. */
-function serialNumber(): Integer {
-  const valueHex = webcrypto.getRandomValues(new Uint8Array(16))
+function serialNumber(webCrypto: WebCrypto): Integer {
+  const valueHex = webCrypto.getRandomValues(new Uint8Array(16))
   valueHex[0] = (valueHex[0]! & 0x7f) | 0x40
   return new Integer({ valueHex })
 }

@@ -1,13 +1,19 @@
-// The cryptography in use, in one place: WebCrypto (@peculiar/webcrypto) for keys and signing, pkijs's engine over it,
-// and from node:crypto what has to be at hand at once: the hash and the checking of signatures.
+// The cryptography in use, in one place: WebCrypto for keys and signing (@peculiar/webcrypto, or any other, such as Node's own), pkijs's engine
+// over it, and from node:crypto what has to be at hand at once: the hash and the checking of signatures.
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, verify } from 'node:crypto'
-import { Crypto } from '@peculiar/webcrypto'
+import { Crypto as PeculiarCrypto } from '@peculiar/webcrypto'
 import { CryptoEngine } from 'pkijs'
 import { ecdsaFromDer, ecdsaToDer } from './der.js'
 
-export const webcrypto = new Crypto()
+/** An implementation of WebCrypto. A key works with the implementation that made it alone. */
+export type WebCrypto = Crypto
+/** What is used unless somebody says otherwise. */
+export const WEB_CRYPTO: WebCrypto = new PeculiarCrypto()
+
 /** What pkijs computes with; handed to it explicitly, never set for the whole process. */
-export const engine = new CryptoEngine({ name: 'cloudy', crypto: webcrypto })
+export function engineOver(webCrypto: WebCrypto): CryptoEngine {
+  return new CryptoEngine({ name: 'cloudy', crypto: webCrypto })
+}
 
 /** The kinds of key an identity is made with. */
 export type KeyKind = 'P-256' | 'RSA-2048' | 'RSA-3072'
@@ -16,32 +22,35 @@ export type KeyKind = 'P-256' | 'RSA-2048' | 'RSA-3072'
 export interface Keys {
   readonly privateKey: CryptoKey
   readonly publicKeyDer: Uint8Array
+  /** Which knows the private key. */
+  readonly webCrypto: WebCrypto
 }
 
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 const EXPONENT = new Uint8Array([1, 0, 1])
 
-export async function generateKeys(kind: KeyKind): Promise<Keys> {
+export async function generateKeys(kind: KeyKind, webCrypto: WebCrypto = WEB_CRYPTO): Promise<Keys> {
   const algorithm = kind === 'P-256' ? ECDSA : { ...RSA, modulusLength: Number(kind.slice(4)), publicExponent: EXPONENT }
-  const pair = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-  return { privateKey: pair.privateKey, publicKeyDer: new Uint8Array(await webcrypto.subtle.exportKey('spki', pair.publicKey)) }
+  const { privateKey, publicKey } = await webCrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  return { privateKey, publicKeyDer: new Uint8Array(await webCrypto.subtle.exportKey('spki', publicKey)), webCrypto }
 }
 
 /** The private key as PKCS#8 DER. */
-export async function exportPrivateKey(privateKey: CryptoKey): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', privateKey))
+export async function exportPrivateKey({ privateKey, webCrypto }: Keys): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await webCrypto.subtle.exportKey('pkcs8', privateKey))
 }
 
 /**
  * Reads a private key from PKCS#8 DER. The public key is computed from it, not believed; whether its kind is allowed is for the caller.
  * @throws Error when it is not a private key
  */
-export async function importPrivateKey(pkcs8: Uint8Array): Promise<Keys> {
+export async function importPrivateKey(pkcs8: Uint8Array, webCrypto: WebCrypto = WEB_CRYPTO): Promise<Keys> {
   const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
   const publicKeyDer = new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }))
   const algorithm = key.asymmetricKeyType === 'rsa' ? RSA : ECDSA
-  return { privateKey: await webcrypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), algorithm, true, ['sign']), publicKeyDer }
+  const privateKey = await webCrypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), algorithm, true, ['sign'])
+  return { privateKey, publicKeyDer, webCrypto }
 }
 
 /** SHA-256 over the parts, one after the other. */
@@ -52,9 +61,9 @@ export function sha256(...parts: Uint8Array[]): Uint8Array {
 }
 
 /** Signs as CMS and X.509 carry it: ECDSA with SHA-256 as DER, or RSA PKCS#1 v1.5 with SHA-256. */
-export async function sign(privateKey: CryptoKey, octets: Uint8Array): Promise<Uint8Array> {
+export async function sign({ privateKey, webCrypto }: Keys, octets: Uint8Array): Promise<Uint8Array> {
   const elliptic = privateKey.algorithm.name === ECDSA.name
-  const signature = new Uint8Array(await webcrypto.subtle.sign(elliptic ? ECDSA : RSA, privateKey, new Uint8Array(octets)))
+  const signature = new Uint8Array(await webCrypto.subtle.sign(elliptic ? ECDSA : RSA, privateKey, new Uint8Array(octets)))
   return elliptic ? ecdsaToDer(signature) : signature
 }
 

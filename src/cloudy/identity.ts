@@ -1,7 +1,7 @@
 // An identity: a key pair, and the certificate that carries the public key into TLS and CMS. Whoever can use the private key is the person.
 import { inspect } from 'node:util'
 import { type IdentityCertificate, makeCertificate, readCertificate } from './certificate.js'
-import { exportPrivateKey, generateKeys, importPrivateKey, type KeyKind, type Keys, sign } from './crypto.js'
+import { exportPrivateKey, generateKeys, importPrivateKey, type KeyKind, type Keys, sign, type WebCrypto } from './crypto.js'
 import { canonicalKey, type Fingerprint, type PublicKey } from './fingerprint.js'
 import type { Json } from './json.js'
 import { decryptKey, encryptKey, IdentityError, readPrivateFile, writePrivateFile } from './key-file.js'
@@ -28,36 +28,53 @@ export interface SignOptions {
   readonly now?: Date | number | undefined
 }
 
+export interface GenerateOptions {
+  readonly nickname?: string | undefined
+  /** P-256 by default. */
+  readonly algorithm?: KeyKind | undefined
+  /** By default the clock's. */
+  readonly now?: Date | number | undefined
+  /** By default @peculiar/webcrypto; Node's own is `globalThis.crypto`. */
+  readonly webCrypto?: WebCrypto | undefined
+}
+
+export interface LoadOptions {
+  /** Needed when the private key is encrypted. */
+  readonly passphrase?: string | undefined
+  /** As in `GenerateOptions`. */
+  readonly webCrypto?: WebCrypto | undefined
+}
+
 /** The key of a person, and what can be done with it. It does not change; a renewed certificate makes a new `Identity` of the same key. */
 export class Identity implements Signer {
   readonly publicKey: PublicKey
   readonly certificate: IdentityCertificate
-  readonly #privateKey: CryptoKey
+  readonly #keys: Keys
   readonly #pkcs8: Uint8Array
 
-  private constructor(privateKey: CryptoKey, pkcs8: Uint8Array, certificate: IdentityCertificate) {
+  private constructor(keys: Keys, pkcs8: Uint8Array, certificate: IdentityCertificate) {
     this.publicKey = certificate.publicKey
     this.certificate = certificate
-    this.#privateKey = privateKey
+    this.#keys = keys
     this.#pkcs8 = pkcs8
   }
 
   /** Makes a key and a certificate for it. */
-  static async generate(options: { nickname?: string; algorithm?: KeyKind; now?: Date | number } = {}): Promise<Identity> {
-    const keys = await generateKeys(options.algorithm ?? 'P-256')
+  static async generate(options: GenerateOptions = {}): Promise<Identity> {
+    const keys = await generateKeys(options.algorithm ?? 'P-256', options.webCrypto)
     return Identity.#certified(keys, options.nickname ?? '', options.now)
   }
 
   static async #certified(keys: Keys, nickname: string, now: Date | number = Date.now()): Promise<Identity> {
     const certificate = await makeCertificate(keys, { nickname, now })
-    return new Identity(keys.privateKey, await exportPrivateKey(keys.privateKey), certificate)
+    return new Identity(keys, await exportPrivateKey(keys), certificate)
   }
 
   /**
    * Reads what `save` wrote.
    * @throws IdentityError; also what `open` throws when there is no such file
    */
-  static async load(path: string, options: { passphrase?: string | undefined } = {}): Promise<Identity> {
+  static async load(path: string, options: LoadOptions = {}): Promise<Identity> {
     return Identity.fromPem(await readPrivateFile(path), options)
   }
 
@@ -65,34 +82,37 @@ export class Identity implements Signer {
    * Reads an identity from PEM: one private key (PKCS#8, may be encrypted) and one certificate of the same key.
    * @throws IdentityError
    */
-  static async fromPem(text: string, options: { passphrase?: string | undefined } = {}): Promise<Identity> {
+  static async fromPem(text: string, options: LoadOptions = {}): Promise<Identity> {
     const blocks = readPem(text)
     const [key, ...moreKeys] = blocks.filter(({ label }) => label === PLAIN || label === ENCRYPTED)
     const [own, ...moreCertificates] = blocks.filter(({ label }) => label === CERTIFICATE)
     if (key === undefined || own === undefined || moreKeys.length + moreCertificates.length > 0)
       throw new IdentityError('malformed', 'An identity is one private key and one certificate')
-    const pkcs8 = key.label === PLAIN ? key.der : await Identity.#decrypt(key.der, options.passphrase)
+    const pkcs8 = key.label === PLAIN ? key.der : await Identity.#decrypt(key.der, options)
     try {
-      const keys = await importPrivateKey(pkcs8)
+      const keys = await importPrivateKey(pkcs8, options.webCrypto)
       const certificate = readCertificate(own.der)
       if (canonicalKey(keys.publicKeyDer).fingerprint !== certificate.fingerprint)
         throw new IdentityError('mismatch', 'The certificate is of another key than the private key')
-      return new Identity(keys.privateKey, await exportPrivateKey(keys.privateKey), certificate)
+      return new Identity(keys, await exportPrivateKey(keys), certificate)
     } catch (cause) {
       if (cause instanceof IdentityError) throw cause
       throw new IdentityError('malformed', 'The private key or the certificate cannot be used', { cause })
     }
   }
 
-  static #decrypt(encrypted: Uint8Array, passphrase: string | undefined): Promise<Uint8Array> {
+  static #decrypt(encrypted: Uint8Array, { passphrase, webCrypto }: LoadOptions): Promise<Uint8Array> {
     if (passphrase === undefined) throw new IdentityError('passphrase', 'The private key is encrypted: a passphrase is needed')
-    return decryptKey(encrypted, passphrase)
+    return decryptKey(encrypted, passphrase, webCrypto)
   }
 
   /** Writes private key and certificate to one file with mode 0600, all or nothing; a passphrase encrypts the key. */
   async save(path: string, options: { passphrase?: string | undefined } = {}): Promise<void> {
     const { passphrase } = options
-    const key = passphrase === undefined ? this.privateKeyPem() : toPem(ENCRYPTED, await encryptKey(this.#pkcs8, passphrase))
+    const key =
+      passphrase === undefined
+        ? this.privateKeyPem()
+        : toPem(ENCRYPTED, await encryptKey(this.#pkcs8, passphrase, this.#keys.webCrypto))
     await writePrivateFile(path, key + this.certificatePem())
   }
 
@@ -116,8 +136,7 @@ export class Identity implements Signer {
 
   /** The same key with a new certificate, and with another nickname if one is given. */
   renew(options: { nickname?: string; now?: Date | number } = {}): Promise<Identity> {
-    const keys = { privateKey: this.#privateKey, publicKeyDer: this.publicKey.der }
-    return Identity.#certified(keys, options.nickname ?? this.nickname, options.now)
+    return Identity.#certified(this.#keys, options.nickname ?? this.nickname, options.now)
   }
 
   /**
@@ -133,7 +152,7 @@ export class Identity implements Signer {
 
   /** The signature alone: for `signObject`, which knows what it signs. */
   [SIGN](octets: Uint8Array): Promise<Uint8Array> {
-    return sign(this.#privateKey, octets)
+    return sign(this.#keys, octets)
   }
 
   /** Keeps the key out of logs. */

@@ -4,7 +4,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fromBER, OctetString } from 'asn1js'
 import { EncryptedContentInfo, PBES2Params, PBKDF2Params, PKCS8ShroudedKeyBag } from 'pkijs'
-import { engine } from './crypto.js'
+import { engineOver, WEB_CRYPTO, type WebCrypto } from './crypto.js'
 
 /** Rounds of PBKDF2 with HMAC-SHA-256 with which a passphrase becomes a key: what OWASP asks for, a fraction of a second. */
 export const ITERATIONS = 600_000
@@ -28,8 +28,8 @@ export class IdentityError extends Error {
 }
 
 /** Encrypts a PKCS#8 private key: PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC, the EncryptedPrivateKeyInfo that OpenSSL reads too. */
-export async function encryptKey(pkcs8: Uint8Array, passphrase: string): Promise<Uint8Array> {
-  const { contentEncryptionAlgorithm, encryptedContent } = await engine.encryptEncryptedContentInfo({
+export async function encryptKey(pkcs8: Uint8Array, passphrase: string, webCrypto: WebCrypto = WEB_CRYPTO): Promise<Uint8Array> {
+  const { contentEncryptionAlgorithm, encryptedContent } = await engineOver(webCrypto).encryptEncryptedContentInfo({
     password: passwordOctets(passphrase),
     // The type asks for an IV; the engine draws its own.
     contentEncryptionAlgorithm: { name: 'AES-CBC', length: 256, iv: new Uint8Array(16) },
@@ -47,7 +47,7 @@ export async function encryptKey(pkcs8: Uint8Array, passphrase: string): Promise
  * The opposite of `encryptKey`; also reads what other programs encrypted with PBES2, however few rounds they chose.
  * @throws IdentityError
  */
-export async function decryptKey(der: Uint8Array, passphrase: string): Promise<Uint8Array> {
+export async function decryptKey(der: Uint8Array, passphrase: string, webCrypto: WebCrypto = WEB_CRYPTO): Promise<Uint8Array> {
   const box = readBox(der)
   const encryptedContentInfo = new EncryptedContentInfo({
     contentType: DATA,
@@ -56,7 +56,7 @@ export async function decryptKey(der: Uint8Array, passphrase: string): Promise<U
   })
   try {
     const password = passwordOctets(passphrase)
-    return new Uint8Array(await engine.decryptEncryptedContentInfo({ password, encryptedContentInfo }))
+    return new Uint8Array(await engineOver(webCrypto).decryptEncryptedContentInfo({ password, encryptedContentInfo }))
   } catch (cause) {
     throw new IdentityError('passphrase', 'The passphrase is not the one of this private key', { cause })
   }
@@ -69,7 +69,7 @@ function readBox(der: Uint8Array): PKCS8ShroudedKeyBag {
     const { keyDerivationFunc, encryptionScheme } = new PBES2Params({ schema: box.encryptionAlgorithm.algorithmParams })
     const { iterationCount } = new PBKDF2Params({ schema: keyDerivationFunc.algorithmParams })
     if (!(iterationCount >= 1 && iterationCount <= MAX_ITERATIONS)) throw new Error('its number of rounds is not allowed')
-    engine.getAlgorithmByOID(encryptionScheme.algorithmId, true, 'the cipher')
+    engineOver(WEB_CRYPTO).getAlgorithmByOID(encryptionScheme.algorithmId, true, 'the cipher')
     return box
   } catch (cause) {
     throw new IdentityError('malformed', 'The private key is encrypted in a way that is not supported', { cause })

@@ -95,7 +95,7 @@ describe('certificates that an authority judges', () => {
     const keys = await generateKeys('P-256')
     const dates = { notBefore: new Date(Date.now() - 3 * DAY), notAfter: new Date(Date.now() - DAY) }
     const cert = toPem('CERTIFICATE', (await makeCertificate(keys, { nickname: 'a.example', ...dates })).der)
-    const { port } = await serve({ key: toPem('PRIVATE KEY', await exportPrivateKey(keys.privateKey)), cert })
+    const { port } = await serve({ key: toPem('PRIVATE KEY', await exportPrivateKey(keys)), cert })
     const clear = await connect({ host: '127.0.0.1', port })
     await expect(startTls(clear, { ca: cert, servername: 'a.example' })).rejects.toMatchObject({ code: 'CERT_HAS_EXPIRED' })
   })
