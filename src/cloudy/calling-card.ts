@@ -5,7 +5,7 @@ import { MAX_CARD } from './discovery/txt-record.js'
 import type { Fingerprint } from './fingerprint.js'
 import type { Json } from './json.js'
 import { ObjectError } from './object-error.js'
-import { isObject, type Signer, signObject, toSeconds, verifyObject } from './signed-object.js'
+import { isObject, readObject, type Signer, signObject, toSeconds } from './signed-object.js'
 import { MAX_NICKNAME, sanitise } from './text.js'
 
 export const CARD_TYPE = 'cloudy/card'
@@ -83,13 +83,14 @@ export async function signCard(signer: Signer, fields: CardFields, options: { no
  */
 export function verifyCard(der: Uint8Array, options: { now: Date | number; lastSequence?: number | undefined }): CallingCard {
   const { now, lastSequence } = options
-  const object = verifyObject(der, { now, maxSize: MAX_CARD, maxLifetime: CARD_LIFETIME, type: CARD_TYPE })
-  const { signer, issued, expires, digest, value } = object
+  const { claimed, prove } = readObject(der, { now, maxSize: MAX_CARD, maxLifetime: CARD_LIFETIME, type: CARD_TYPE })
+  const { signer, issued, expires, digest, value } = claimed
   if (signer.certificate !== undefined) throw new ObjectError('card', 'it carries a certificate')
-  if (object.to !== undefined) throw new ObjectError('card', 'it is addressed')
+  if (claimed.to !== undefined) throw new ObjectError('card', 'it is addressed')
   const fields = readFields(value)
   if (lastSequence !== undefined && fields.sequence < lastSequence)
     throw new ObjectError('replayed', `number ${fields.sequence} after ${lastSequence}`)
+  prove()
   return { ...fields, fingerprint: signer.fingerprint, publicKeyDer: signer.publicKeyDer, issued, expires, digest }
 }
 

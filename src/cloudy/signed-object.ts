@@ -1,6 +1,6 @@
 // Signed objects: a JSON envelope (type, issued, expires, to, value) inside CMS. What is verified are the very octets that were carried,
 // so nothing has to be put into a canonical form first; `cms.ts` has the profile.
-import { type IdentityCertificate, readCertificate } from './certificate.js'
+import { type IdentityCertificate, parseCertificate } from './certificate.js'
 import { readCms, signedAttributes, writeCms } from './cms.js'
 import { isSignedBy, sha256 } from './crypto.js'
 import { equalOctets } from './der.js'
@@ -91,34 +91,49 @@ export async function signObject(
 }
 
 /**
- * Believes an object, or throws. Everything is checked: size, encoding, the one signer, its key, the signature, the envelope, its times.
+ * Believes an object, or throws. Everything is checked: size, encoding, the one signer, its key, the envelope, its times, the signature.
  * @throws ObjectError with the reason
  */
 export function verifyObject(octets: Uint8Array, options: VerifyOptions): SignedObject {
+  const { claimed, prove } = readObject(octets, options)
+  prove()
+  return claimed
+}
+
+/** An object whose signatures have not been looked at: to be refused for further reasons, never to be believed before `prove` has returned. */
+export interface ClaimedObject {
+  readonly claimed: SignedObject
+  /** @throws ObjectError when a signature does not hold */
+  prove(): void
+}
+
+/**
+ * All of `verifyObject` but the signatures, which cost most: whoever has further rules checks those in between.
+ * @throws ObjectError with the reason
+ */
+export function readObject(octets: Uint8Array, options: VerifyOptions): ClaimedObject {
   const maxSize = options.maxSize ?? MAX_OBJECT
   if (octets.length > maxSize) throw new ObjectError('oversized', `${octets.length} octets, ${maxSize} allowed`)
   const own = new Uint8Array(octets)
   const parts = readCms(own)
-  const json = parseJson(parts.content)
-  const certificate = parts.certificate === undefined ? undefined : readCertificate(parts.certificate)
-  const envelope = readEnvelope(json, certificate === undefined)
-  const key = certificate?.publicKey ?? canonicalKey(fromBase64(envelope.key))
-  if (!equalOctets(writeCms(parts, key), own)) throw new ObjectError('not-canonical')
-  if (!equalOctets(sha256(parts.content), parts.messageDigest)) throw new ObjectError('signature', 'its digest is another')
-  if (!isSignedBy(key.key, signedAttributes(parts.messageDigest), parts.signature)) throw new ObjectError('signature')
-  if (options.signerKey !== undefined && !equalOctets(options.signerKey, key.der)) throw new ObjectError('key')
+  const { key: keyText, ...envelope } = readEnvelope(parseJson(parts.content), parts.certificate === undefined)
   checkEnvelope(envelope, options)
-  const { type, issued, expires, to, value } = envelope
-  return {
-    type,
-    issued,
-    expires,
-    to,
-    value,
-    signer: { fingerprint: key.fingerprint, publicKeyDer: key.der, certificate },
+  const certified = parts.certificate === undefined ? undefined : parseCertificate(parts.certificate)
+  const key = certified?.certificate.publicKey ?? canonicalKey(fromBase64(keyText))
+  if (!equalOctets(writeCms(parts, key), own)) throw new ObjectError('not-canonical')
+  if (options.signerKey !== undefined && !equalOctets(options.signerKey, key.der)) throw new ObjectError('key')
+  if (!equalOctets(sha256(parts.content), parts.messageDigest)) throw new ObjectError('signature', 'its digest is another')
+  const claimed = {
+    ...envelope,
+    signer: { fingerprint: key.fingerprint, publicKeyDer: key.der, certificate: certified?.certificate },
     digest: Buffer.from(sha256(key.der, parts.content)).toString('hex'),
     octets: own,
   }
+  const prove = () => {
+    certified?.prove()
+    if (!isSignedBy(key.key, signedAttributes(parts.messageDigest), parts.signature)) throw new ObjectError('signature')
+  }
+  return { claimed, prove }
 }
 
 /** `now` in whole seconds since 1970. */
