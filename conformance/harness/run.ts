@@ -1,0 +1,229 @@
+// Runs cases against a target: each on fresh connections, in bounded time, and judged twice, by what was said and by how it ended.
+import fc from 'fast-check'
+import type { Case } from './case.js'
+import { Connection } from './connection.js'
+import { type Expectations, knownDeviation } from './expectations.js'
+import { Failure, Unreachable, Unsupported } from './failure.js'
+import { Peer } from './peer.js'
+import type { CaseResult, Ending, LogEntry, Outcome, Results } from './results.js'
+import type { Target } from './target.js'
+
+export interface RunOptions {
+  readonly target: Target
+  /** For people: what is being tested. */
+  readonly name: string
+  /** URI of the profile that echoes. */
+  readonly profile: string
+  readonly cases: readonly Case[]
+  /** Milliseconds that anything awaited may take. */
+  readonly patience: number
+  /** Cases that run at a time; an initiator is awaited by one case at a time. */
+  readonly concurrency: number
+  readonly seed: number
+  readonly strict: boolean
+  /** The target offers the TLS profile, and that is to be tested. */
+  readonly tls: boolean
+  readonly expectations?: Expectations | undefined
+  /** Stops the run: cases that have not begun are not run. */
+  readonly signal?: AbortSignal | undefined
+  /** Told of each case that begins and of each that has ended. */
+  onBegin?(one: Case): void
+  onResult?(result: CaseResult, done: number, total: number): void
+}
+
+/** Samples of a property, and how long they may take together, in milliseconds: time may end them, but not before the least number. */
+const SAMPLES = 25
+const LEAST_SAMPLES = 20
+const SAMPLES_TIME = 10_000
+/** Time for shrinking a sample that fails. */
+const SHRINKING_TIME = 10_000
+/** A case that takes longer than this many patiences is given up, whatever it does. */
+const PATIENCES = 12
+
+/** The case that runs first and last. */
+const SANITY = 'rfc3080/2.1/sanity'
+
+/** The target could not be tested at all. */
+export class CannotRun extends Error {
+  override readonly name = 'CannotRun'
+}
+
+/**
+ * Runs the suite.
+ * @throws CannotRun when the sanity case does not pass at the beginning
+ */
+export async function run(options: RunOptions): Promise<Results> {
+  const { target, cases } = options
+  const began = new Date()
+  const results = new Map<Case, CaseResult>()
+  const first = await sanity(options)
+  if (first.outcome !== 'passed')
+    throw new CannotRun(`The target does not pass the sanity case (greetings, a channel, an echo, a release): ${first.saw}`)
+  let died: string | undefined
+  const pending = [...cases]
+  const work = async () => {
+    for (let one = pending.shift(); one !== undefined; one = pending.shift()) {
+      const stop =
+        died !== undefined ? `the target is gone: ${died}` : options.signal?.aborted ? 'the run was stopped' : undefined
+      if (stop === undefined) options.onBegin?.(one)
+      const result = stop === undefined ? await judge(one, options) : resultOf(one, { outcome: 'not-run', saw: stop })
+      if (result.outcome === 'not-run') died ??= `noticed in ${one.id}: ${result.saw}`
+      results.set(one, result)
+      options.onResult?.(result, results.size, cases.length)
+    }
+  }
+  const workers = target.role === 'initiator' ? 1 : Math.max(1, options.concurrency)
+  await Promise.all(Array.from({ length: workers }, work))
+  if (died === undefined && options.signal?.aborted !== true) {
+    const last = await sanity(options)
+    if (last.outcome !== 'passed') died = `the sanity case does not pass any more: ${last.saw}`
+  }
+  return {
+    format: 'beep-conformance-results',
+    version: 1,
+    target: { name: options.name, place: target.place, role: target.role },
+    began: began.toISOString(),
+    seconds: Math.round((Date.now() - began.getTime()) / 100) / 10,
+    seed: options.seed,
+    strict: options.strict,
+    ...(died === undefined ? {} : { died }),
+    cases: cases.map((one) => results.get(one)!),
+  }
+}
+
+/** Greetings, a channel, an echo, and, if we may, a release. */
+function sanity(options: RunOptions): Promise<CaseResult> {
+  const one: Case = {
+    id: SANITY,
+    section: 'rfc3080/2.1',
+    sectionTitle: 'Roles',
+    slug: 'sanity',
+    level: 'MUST',
+    title: 'an ordinary session',
+    judges: [],
+    quote: '',
+    sends: 'greeting, a start, a short message',
+    expects: 'the message comes back',
+    async run(peer) {
+      const channel = await peer.channel()
+      if (peer.target === 'listener') await peer.echo(channel, 1)
+      else await peer.asked(channel)
+      return undefined
+    },
+  }
+  return judge(one, options)
+}
+
+/** How far a case came. */
+interface Trial {
+  readonly outcome: Outcome
+  readonly saw: string
+  readonly ending?: Ending | undefined
+  readonly log?: readonly LogEntry[]
+  readonly samples?: number
+  readonly counterexample?: string
+}
+
+async function judge(one: Case, options: RunOptions): Promise<CaseResult> {
+  const began = performance.now()
+  const missing = unsupported(one, options)
+  const trial: Trial =
+    missing !== undefined
+      ? { outcome: 'unsupported', saw: missing }
+      : one.samples === undefined
+        ? await attempt(one, undefined, options)
+        : await sample(one, one.samples, options)
+  const known = knownDeviation(options.expectations, one.id)
+  const fails = trial.outcome === 'failed' || trial.outcome === 'weak'
+  return {
+    ...resultOf(one, trial),
+    milliseconds: Math.round(performance.now() - began),
+    ...(known !== undefined && fails ? { known } : {}),
+    ...(known !== undefined && trial.outcome === 'passed' ? { mended: true } : {}),
+  }
+}
+
+function unsupported(one: Case, { target, tls }: RunOptions): string | undefined {
+  if (one.of !== undefined && one.of !== target.role) return `it is about ${one.of}s, and the target is the ${target.role}`
+  if (one.needs === 'tls' && !tls) return 'the TLS profile is tested with --tls only'
+  return undefined
+}
+
+function resultOf(one: Case, trial: Trial): CaseResult {
+  const { id, title, level, judges, quote, sends, expects } = one
+  const { outcome, saw, ending = 'none', log = [], ...rest } = trial
+  return { id, title, level, judges, quote, sends, expects, outcome, saw, ending, milliseconds: 0, ...rest, log }
+}
+
+/** One run of a case on a connection of its own. */
+async function attempt(one: Case, value: unknown, { target, profile, patience }: RunOptions): Promise<Trial> {
+  let connection: Connection | undefined
+  let timer: NodeJS.Timeout | undefined
+  try {
+    connection = new Connection(await target.open(patience), target.role === 'listener' ? 'I' : 'L', patience)
+    const peer = new Peer(connection, target.role, profile)
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Failure(`the case took longer than ${PATIENCES * patience} ms`, 'timeout')),
+        PATIENCES * patience,
+      )
+    })
+    const running = one.run(peer, value)
+    // When time is up nobody waits for it any more; what it says then is of no interest.
+    running.catch(() => {})
+    const saw = await Promise.race([running, late])
+    return { outcome: 'passed', saw: saw ?? '', ending: connection.ending, log: connection.log.entries }
+  } catch (error) {
+    const log = connection?.log.entries ?? []
+    const ending = connection?.ending
+    if (error instanceof Unsupported) return { outcome: 'unsupported', saw: error.message, ending, log }
+    if (error instanceof Unreachable) return { outcome: 'not-run', saw: error.message, log }
+    if (error instanceof Failure) {
+      const outcome = one.level === 'SHOULD' ? 'weak' : 'failed'
+      return { outcome, saw: error.message, ending: error.ending ?? ending, log }
+    }
+    // A fault of the case itself: never silently the target's.
+    throw new Error(`The case ${one.id} failed in itself: ${(error as Error).message}`, { cause: error })
+  } finally {
+    clearTimeout(timer)
+    connection?.destroy()
+  }
+}
+
+/** Many samples of a property, and of those that fail the smallest that was found. */
+async function sample(one: Case, samples: fc.Arbitrary<unknown>, options: RunOptions): Promise<Trial> {
+  let tried = 0
+  let failed: Trial | undefined
+  let last: Trial | undefined
+  let other: Trial | undefined
+  let fault: unknown
+  const began = performance.now()
+  let failedAt = 0
+  const property = fc.asyncProperty(samples, async (value) => {
+    if (other !== undefined || fault !== undefined) return true
+    if (failed === undefined && tried >= LEAST_SAMPLES && performance.now() - began > SAMPLES_TIME) return true
+    if (failed !== undefined && performance.now() - failedAt > SHRINKING_TIME) return true
+    try {
+      const trial = await attempt(one, value, options)
+      if (failed === undefined) tried++
+      if (trial.outcome === 'passed') {
+        last = trial
+        return true
+      }
+      if (trial.outcome !== 'failed' && trial.outcome !== 'weak') {
+        other = trial
+        return true
+      }
+      if (failed === undefined) failedAt = performance.now()
+      failed = { ...trial, counterexample: fc.stringify(value) }
+      return false
+    } catch (error) {
+      fault = error
+      return true
+    }
+  })
+  await fc.check(property, { numRuns: SAMPLES, seed: options.seed })
+  if (fault !== undefined) throw fault
+  const trial = failed ?? other ?? last!
+  return { ...trial, samples: tried }
+}

@@ -1,0 +1,197 @@
+// How the target is reached: dialled, awaited, or started for the purpose.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Unreachable } from './failure.js'
+import type { Role } from './results.js'
+
+/** An implementation under test. */
+export interface Target {
+  readonly role: Role
+  /** For people: `tcp://localhost:10288`. */
+  readonly place: string
+  /**
+   * A fresh connection to it.
+   * @param patience milliseconds that it may take
+   * @throws Unreachable
+   */
+  open(patience: number): Promise<Duplex>
+  close(): Promise<void>
+}
+
+/** Octets kept of what a target that we start prints, to be shown when it dies. */
+const MAX_OUTPUT = 4096
+/** Between two attempts to reach it. */
+const PAUSE = 50
+/** Connections of an initiator that nobody has asked for yet. */
+const MAX_WAITING = 64
+
+/** A listener, dialled by TCP. */
+export function dialled(host: string, port: number): Target {
+  return {
+    role: 'listener',
+    place: `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    open: (patience) => dial(host, port, patience),
+    close: async () => {},
+  }
+}
+
+/** A listener that a command starts: `{port}` in it stands for the port that it has to listen on. Started anew when it has died. */
+export async function executed(command: string, tell: (line: string) => void): Promise<Target> {
+  const port = await freePort()
+  const program = new Program(command.replaceAll('{port}', String(port)), tell)
+  return {
+    role: 'listener',
+    place: `tcp://localhost:${port}`,
+    async open(patience) {
+      program.start()
+      const deadline = performance.now() + Math.max(patience, 10_000)
+      for (;;) {
+        try {
+          return await dial('localhost', port, patience)
+        } catch (error) {
+          if (!program.running) throw new Unreachable(`the command ended before it listened on port ${port}${program.said()}`)
+          if (performance.now() > deadline) throw error
+          await new Promise((resolve) => setTimeout(resolve, PAUSE))
+        }
+      }
+    },
+    close: () => program.stop(),
+  }
+}
+
+/** An initiator that is awaited on a port. With a command, which may name `{port}`, it is started for each connection. */
+export async function awaited(port: number, command: string | undefined, tell: (line: string) => void): Promise<Target> {
+  const server = createServer()
+  const waiting: Socket[] = []
+  server.on('connection', (socket) => {
+    socket.on('error', () => {})
+    if (waiting.length < MAX_WAITING) waiting.push(socket.pause())
+    else socket.destroy()
+    server.emit('waiting')
+  })
+  server.listen(port)
+  await once(server, 'listening')
+  const own = (server.address() as { port: number }).port
+  const programs = new Set<Program>()
+  return {
+    role: 'initiator',
+    place: `port ${own}`,
+    async open(patience) {
+      if (command !== undefined) {
+        const program = new Program(command.replaceAll('{port}', String(own)), tell)
+        programs.add(program)
+        program.start()
+      }
+      const socket = await nextSocket(
+        server,
+        waiting,
+        command === undefined ? Math.max(patience, 10_000) : Math.max(patience, 5000),
+      )
+      socket.once('close', () => {
+        for (const program of programs) if (!program.running) programs.delete(program)
+      })
+      return socket
+    },
+    async close() {
+      server.close()
+      for (const socket of waiting) socket.destroy()
+      await Promise.all([...programs].map((program) => program.stop()))
+    },
+  }
+}
+
+async function nextSocket(server: Server, waiting: Socket[], patience: number): Promise<Socket> {
+  const deadline = performance.now() + patience
+  for (;;) {
+    // One that gave up while it waited is of no use.
+    const socket = waiting.shift()
+    if (socket !== undefined && !socket.destroyed) return socket
+    const left = deadline - performance.now()
+    if (left <= 0) throw new Unreachable(`no initiator connected within ${patience} ms`)
+    await once(server, 'waiting', { signal: AbortSignal.timeout(left) }).catch(() => {})
+  }
+}
+
+async function dial(host: string, port: number, patience: number): Promise<Socket> {
+  const socket = connect({ host, port, noDelay: true })
+  socket.on('error', () => {})
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(new Unreachable(`cannot connect to ${host}:${port}: ${why}`))
+    }
+    const timer = setTimeout(() => fail(`no answer within ${patience} ms`), patience)
+    socket.once('error', (error) => fail(error.message))
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      resolve(socket.pause())
+    })
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** A program under test, and what it printed last. */
+class Program {
+  readonly #command: string
+  readonly #tell: (line: string) => void
+  #child: ChildProcess | undefined
+  #output = ''
+
+  constructor(command: string, tell: (line: string) => void) {
+    this.#command = command
+    this.#tell = tell
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Starts it unless it runs. */
+  start(): void {
+    if (this.running) return
+    if (this.#child !== undefined)
+      this.#tell(`the target ended (${this.#child.signalCode ?? this.#child.exitCode})${this.said()}; it is started again`)
+    this.#output = ''
+    // A group of its own, so that a shell's children end with it.
+    this.#child = spawn(this.#command, { shell: true, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const keep = (octets: Buffer) => {
+      this.#output = (this.#output + octets.toString()).slice(-MAX_OUTPUT)
+    }
+    this.#child.stdout?.on('data', keep)
+    this.#child.stderr?.on('data', keep)
+    this.#child.on('error', (error) => keep(Buffer.from(error.message)))
+  }
+
+  said(): string {
+    return this.#output === '' ? '' : `; it printed: ${JSON.stringify(this.#output.trim().slice(-500))}`
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child
+    if (child?.pid === undefined || !this.running) return
+    const exit = once(child, 'exit')
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      try {
+        process.kill(-child.pid, signal)
+      } catch {
+        return
+      }
+      const gone = await Promise.race([
+        exit.then(() => true),
+        new Promise<false>((resolve) => setTimeout(() => resolve(false), 2000).unref()),
+      ])
+      if (gone) return
+    }
+  }
+}
