@@ -24,7 +24,9 @@ export const REASONS = {
   expired: 'it has expired',
   recipient: 'it is addressed to somebody else',
   card: 'it is not a calling card',
+  statement: 'it is not a succession or a revocation of a key',
   replayed: 'a newer card of the same key has been seen',
+  unasked: 'the peer tells what nobody asked for',
 } as const satisfies Record<string, string>
 
 export type ObjectReason = keyof typeof REASONS

@@ -19,8 +19,10 @@ export const RESERVED_TYPE = 'cloudy/'
 
 const MAX_TYPE = 64
 const TYPE = /^[a-z0-9][a-z0-9.+-]*(?:\/[a-z0-9][a-z0-9.+-]*)+$/
-/** Seconds since 1970 up to the end of the year 9999. */
-const MAX_TIME = 253_402_300_799
+/** The last second that can be written, of the year 9999. */
+export const LAST_SECOND = 253_402_300_799
+/** What is said of a key itself stays true: it may live up to the last second. */
+const LASTING = ['cloudy/acceptance', 'cloudy/succession', 'cloudy/revocation']
 
 /** What is said, and to whom, and for how long. */
 export interface Envelope {
@@ -139,7 +141,7 @@ export function readObject(octets: Uint8Array, options: VerifyOptions): ClaimedO
 /** `now` in whole seconds since 1970. */
 export function toSeconds(now: Date | number): number {
   const seconds = Math.floor(Number(now) / 1000)
-  if (!(seconds >= 0 && seconds <= MAX_TIME)) throw new RangeError('This is not a time')
+  if (!(seconds >= 0 && seconds <= LAST_SECOND)) throw new RangeError('This is not a time')
   return seconds
 }
 
@@ -163,8 +165,9 @@ function readEnvelope(json: Json, withKey: boolean): Envelope & { key: string } 
 function checkEnvelope(envelope: Envelope, options: VerifyOptions): void {
   const now = toSeconds(options.now)
   const lifetime = envelope.expires - envelope.issued
+  const longest = options.maxLifetime ?? (LASTING.includes(envelope.type) ? LAST_SECOND : MAX_LIFETIME)
   if (options.type !== undefined && envelope.type !== options.type) throw new ObjectError('type')
-  if (lifetime <= 0 || lifetime > (options.maxLifetime ?? MAX_LIFETIME)) throw new ObjectError('lifetime', `${lifetime} seconds`)
+  if (lifetime <= 0 || lifetime > longest) throw new ObjectError('lifetime', `${lifetime} seconds`)
   if (envelope.issued > now + CLOCK_TOLERANCE) throw new ObjectError('from-future', `${envelope.issued - now} seconds ahead`)
   if (envelope.expires <= now) throw new ObjectError('expired', `${now - envelope.expires} seconds ago`)
   if (options.recipient !== undefined && envelope.to !== undefined && envelope.to !== options.recipient)
@@ -177,7 +180,7 @@ export function isObject(json: Json | undefined): json is { readonly [name: stri
 }
 
 function isTime(json: Json | undefined): json is number {
-  return typeof json === 'number' && Number.isInteger(json) && json >= 0 && json <= MAX_TIME
+  return typeof json === 'number' && Number.isInteger(json) && json >= 0 && json <= LAST_SECOND
 }
 
 function toBase64(octets: Uint8Array): string {
