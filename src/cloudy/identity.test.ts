@@ -45,6 +45,25 @@ describe('a saved identity', () => {
     ).toEqual([])
   })
 
+  test('does not take the place of one when it is told so', async () => {
+    const path = join(folder, 'once.pem')
+    await alice.save(path, { replace: false })
+    const before = await readFile(path)
+    const bob = await Identity.generate({ nickname: 'Bob' })
+    await expect(bob.save(path, { replace: false })).rejects.toMatchObject({ code: 'EEXIST' })
+    expect(await readFile(path)).toEqual(before)
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  })
+
+  test('is described without its passphrase', async () => {
+    const path = join(folder, 'described.pem')
+    await alice.save(path)
+    expect(await Identity.describe(path)).toEqual({ certificate: alice.certificate, encrypted: false })
+    await alice.save(path, { passphrase: 'secret' })
+    expect(await Identity.describe(path)).toEqual({ certificate: alice.certificate, encrypted: true })
+  })
+
   test('is refused when others can read it, as a whole or not at all', async () => {
     const path = join(folder, 'open.pem')
     await writeFile(path, alice.privateKeyPem() + alice.certificatePem())

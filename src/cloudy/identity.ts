@@ -5,7 +5,7 @@ import { exportPrivateKey, generateKeys, importPrivateKey, type KeyKind, type Ke
 import { canonicalKey, type Fingerprint, type PublicKey } from './fingerprint.js'
 import type { Json } from './json.js'
 import { decryptKey, encryptKey, IdentityError, readPrivateFile, writePrivateFile } from './key-file.js'
-import { readPem, toPem } from './pem.js'
+import { type PemBlock, readPem, toPem } from './pem.js'
 import { isOpenType, SIGN, type SignedObject, type Signer, signObject, toSeconds } from './signed-object.js'
 import { inQuotes } from './text.js'
 
@@ -43,6 +43,12 @@ export interface LoadOptions {
   readonly passphrase?: string | undefined
   /** As in `GenerateOptions`. */
   readonly webCrypto?: WebCrypto | undefined
+}
+
+export interface SaveOptions {
+  readonly passphrase?: string | undefined
+  /** Whether a file that is there is replaced; true by default. */
+  readonly replace?: boolean | undefined
 }
 
 /** The key of a person, and what can be done with it. It does not change; a renewed certificate makes a new `Identity` of the same key. */
@@ -83,11 +89,7 @@ export class Identity implements Signer {
    * @throws IdentityError
    */
   static async fromPem(text: string, options: LoadOptions = {}): Promise<Identity> {
-    const blocks = readPem(text)
-    const [key, ...moreKeys] = blocks.filter(({ label }) => label === PLAIN || label === ENCRYPTED)
-    const [own, ...moreCertificates] = blocks.filter(({ label }) => label === CERTIFICATE)
-    if (key === undefined || own === undefined || moreKeys.length + moreCertificates.length > 0)
-      throw new IdentityError('malformed', 'An identity is one private key and one certificate')
+    const { key, certificate: own } = blocksOf(text)
     const pkcs8 = key.label === PLAIN ? key.der : await Identity.#decrypt(key.der, options)
     try {
       const keys = await importPrivateKey(pkcs8, options.webCrypto)
@@ -106,14 +108,23 @@ export class Identity implements Signer {
     return decryptKey(encrypted, passphrase, webCrypto)
   }
 
-  /** Writes private key and certificate to one file with mode 0600, all or nothing; a passphrase encrypts the key. */
-  async save(path: string, options: { passphrase?: string | undefined } = {}): Promise<void> {
-    const { passphrase } = options
+  /** What is in the file of an identity to be read without its passphrase. */
+  static async describe(path: string): Promise<{ readonly certificate: IdentityCertificate; readonly encrypted: boolean }> {
+    const { key, certificate } = blocksOf(await readPrivateFile(path))
+    return { certificate: readCertificate(certificate.der), encrypted: key.label === ENCRYPTED }
+  }
+
+  /**
+   * Writes private key and certificate to one file with mode 0600, all or nothing; a passphrase encrypts the key.
+   * @throws what the file system says: `EEXIST` when the file is there and `replace` is false
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    const { passphrase, replace = true } = options
     const key =
       passphrase === undefined
         ? this.privateKeyPem()
         : toPem(ENCRYPTED, await encryptKey(this.#pkcs8, passphrase, this.#keys.webCrypto))
-    await writePrivateFile(path, key + this.certificatePem())
+    await writePrivateFile(path, key + this.certificatePem(), { replace })
   }
 
   /** The name of the key, in print; the same whatever the certificate says. */
@@ -159,4 +170,14 @@ export class Identity implements Signer {
   [inspect.custom](): string {
     return `Identity ${this.fingerprint} ${inQuotes(this.nickname)}`
   }
+}
+
+/** The two blocks of which an identity consists. */
+function blocksOf(text: string): { readonly key: PemBlock; readonly certificate: PemBlock } {
+  const blocks = readPem(text)
+  const [key, ...moreKeys] = blocks.filter(({ label }) => label === PLAIN || label === ENCRYPTED)
+  const [certificate, ...moreCertificates] = blocks.filter(({ label }) => label === CERTIFICATE)
+  if (key === undefined || certificate === undefined || moreKeys.length + moreCertificates.length > 0)
+    throw new IdentityError('malformed', 'An identity is one private key and one certificate')
+  return { key, certificate }
 }

@@ -1,6 +1,6 @@
 // The file an identity is kept in: its private key and its certificate as PEM, written so that there is never half of it.
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { link, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fromBER, OctetString } from 'asn1js'
 import { EncryptedContentInfo, PBES2Params, PBKDF2Params, PKCS8ShroudedKeyBag } from 'pkijs'
@@ -82,13 +82,21 @@ function passwordOctets(passphrase: string): ArrayBuffer {
   return new Uint8Array(Buffer.from(passphrase.normalize('NFC'))).buffer
 }
 
-/** Writes a file that only its owner can read, all of it or nothing: a new file is filled, synced and then takes the place of the old one. */
-export async function writePrivateFile(path: string, text: string): Promise<void> {
+/**
+ * Writes a file that only its owner can read, all of it or nothing: a new file is filled, synced and then takes the place of the old one.
+ * @param options.replace when false, there may be no old one
+ */
+export async function writePrivateFile(path: string, text: string, options: { readonly replace: boolean }): Promise<void> {
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
     await fill(temporary, text)
-    await rename(temporary, path)
+    if (options.replace) await rename(temporary, path)
+    else {
+      // A link fails where there is a file already, in one step.
+      await link(temporary, path)
+      await rm(temporary)
+    }
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
