@@ -1,0 +1,87 @@
+// What kind of address an IP address is, and which are on one of our links. Whom we dial and what we advertise depends on it.
+import { BlockList, isIP } from 'node:net'
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
+
+/** `shared` is the space between a provider and its customers (RFC 6598); `reserved` is whatever no host of the Internet may have. */
+export type AddressKind =
+  | 'public'
+  | 'private'
+  | 'shared'
+  | 'link-local'
+  | 'loopback'
+  | 'multicast'
+  | 'unspecified'
+  | 'reserved'
+  | 'none'
+
+/** The special blocks (RFC 6890 and IANA's registries); the first that holds an address decides. */
+const BLOCKS: readonly (readonly [kind: AddressKind, ...blocks: string[]])[] = [
+  ['unspecified', '0.0.0.0/8', '::/128'],
+  ['loopback', '127.0.0.0/8', '::1/128'],
+  ['private', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
+  ['shared', '100.64.0.0/10'],
+  ['link-local', '169.254.0.0/16', 'fe80::/10'],
+  ['multicast', '224.0.0.0/4', 'ff00::/8'],
+  [
+    'reserved',
+    '192.0.0.0/24',
+    '192.0.2.0/24',
+    '192.88.99.0/24',
+    '198.18.0.0/15',
+    '198.51.100.0/24',
+    '203.0.113.0/24',
+    '240.0.0.0/4',
+  ],
+  ['reserved', '2001:db8::/32', '3fff::/20', '64:ff9b:1::/48', '100::/64', '2001:2::/48', '2001:10::/28'],
+  ['public', '0.0.0.0/0', '2000::/3', '64:ff9b::/96'],
+]
+const LISTS = BLOCKS.map(([kind, ...blocks]) => [kind, listOf(blocks)] as const)
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
+
+/** The kind of an address without a zone id; `none` when the text is no address. */
+export function kindOf(address: string): AddressKind {
+  const mapped = MAPPED.exec(address)?.[1]
+  if (mapped !== undefined) return kindOf(mapped)
+  const family = isIP(address)
+  // The family is given, so an IPv4 address in an IPv6 address would be judged as what it is not.
+  if (family === 0 || address.includes('%')) return 'none'
+  return LISTS.find(([, list]) => list.check(address, family === 4 ? 'ipv4' : 'ipv6'))?.[0] ?? 'reserved'
+}
+
+export function isPublic(address: string): boolean {
+  return kindOf(address) === 'public'
+}
+
+/** What `os.networkInterfaces()` gives. */
+export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>
+
+/** Whether an address is one of a network that an interface of ours is on, other than the loopback. Link-local IPv6 addresses are, without asking where. */
+export function isOnLink(address: string, interfaces: Interfaces = networkInterfaces()): boolean {
+  const family = isIP(address)
+  if (family === 0 || address.includes('%')) return false
+  if (kindOf(address) === 'link-local' && family === 6) return true
+  const links = Object.values(interfaces).flatMap((each) => each ?? [])
+  const list = new BlockList()
+  for (const { internal, cidr } of links) if (!internal && cidr !== null) add(list, cidr)
+  return list.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+/** Interfaces on which a link-local IPv6 address may be: its zone ids (RFC 4007 §11), ours to add. */
+export function zones(interfaces: Interfaces = networkInterfaces()): string[] {
+  return Object.entries(interfaces).flatMap(([name, all]) => (all?.some(isLinkLocal) ? [name] : []))
+}
+
+function isLinkLocal({ internal, family, address }: NetworkInterfaceInfo): boolean {
+  return !internal && family === 'IPv6' && kindOf(address) === 'link-local'
+}
+
+function listOf(blocks: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const block of blocks) add(list, block)
+  return list
+}
+
+function add(list: BlockList, block: string): void {
+  const [net = '', prefix] = block.split('/')
+  list.addSubnet(net, Number(prefix), net.includes(':') ? 'ipv6' : 'ipv4')
+}
