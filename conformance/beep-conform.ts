@@ -1,15 +1,22 @@
 #!/usr/bin/env node
 // The program behind `beep conform`: the conformance suite on the command line.
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { progress } from '@clack/prompts'
 import { Command, InvalidArgumentError } from 'commander'
-import { parseExpectations } from './harness/expectations.js'
-import { isUnexpected } from './harness/results.js'
-import { CannotRun, run } from './harness/run.js'
+import { type Expectations, parseExpectations } from './harness/expectations.js'
+import { replay } from './harness/replay.js'
+import { html } from './harness/report/html.js'
+import { junit } from './harness/report/junit.js'
+import { printable } from './harness/report/printable.js'
+import { caseLine, summary } from './harness/report/terminal.js'
+import { isUnexpected, type Results } from './harness/results.js'
+import { CannotRun, type RunOptions, run } from './harness/run.js'
 import { awaited, dialled, executed, type Target } from './harness/target.js'
 import { CASES } from './index.js'
 
 interface Options {
-  readonly profile: string
+  readonly profile?: string
   readonly listen?: number
   readonly exec?: string
   readonly tls?: boolean
@@ -20,75 +27,173 @@ interface Options {
   readonly concurrency: number
   readonly case: readonly string[]
   readonly target?: string
+  readonly name?: string
   readonly json?: string
+  readonly junit?: string
+  readonly html?: string
+  readonly merge?: readonly string[]
+  readonly transcript?: string
 }
 
+/** Milliseconds that anything awaited may take, unless somebody says otherwise. */
+const PATIENCE = 2000
+
 const program = new Command('beep conform')
-  .description('judge an implementation of BEEP by the clauses of RFC 3080 and RFC 3081')
+  .description('Judges an implementation of BEEP by the clauses of RFC 3080 and RFC 3081, over the wire')
   .argument('[place]', 'tcp://HOST:PORT of a listener; not with --listen or --exec')
   .argument('[pattern...]', 'only cases whose id contains one of these')
   .option('--profile <uri>', 'the profile on which the target echoes')
-  .option('--listen <port>', 'await an initiator instead', number(0, 65_535))
-  .option(
-    '--exec <command>',
-    'start the target with this; {port} in it is the port to listen on, or, with --listen, to connect to',
-  )
+  .option('--listen <port>', 'the target is an initiator: await it on this port', number(0, 65_535))
+  .option('--exec <command>', 'start the target; {port} in it is the port to listen on or, with --listen, to connect to')
   .option('--tls', 'test the TLS profile, too')
   .option('--strict', 'a SHOULD that is not followed is a failure')
+  .option('--target <file>', 'JSON with the known deviations of the target, each with its reason')
+  .option('--name <name>', 'what the target is called in the reports')
+  .option('--case <id>', 'only this case (may repeat)', collect, [])
   .option('--list', 'list the cases and stop')
-  .option('--seed <number>', 'seed of the properties', number(0, 2 ** 31 - 1))
-  .option('--timeout <ms>', 'how long anything awaited may take', number(10, 600_000))
+  .option('--seed <number>', 'seed of the properties; it is always printed', number(0, 2 ** 31 - 1))
+  .option('--timeout <ms>', `how long anything awaited may take (default: ${PATIENCE})`, number(10, 600_000))
   .option('--concurrency <count>', 'cases that run at a time', number(1, 64), 1)
-  .option('--case <id>', 'only this case (may repeat)', (id: string, before: readonly string[]) => [...before, id], [])
-  .option('--target <file>', 'known deviations of the target, JSON')
-  .option('--json <file>', 'write the results')
-  .action(async (place: string | undefined, patterns: readonly string[], options: Options) => {
-    process.exitCode = await conform(place, patterns, options)
+  .option('--json <file>', 'write the results as JSON')
+  .option('--junit <file>', 'write the results as JUnit XML')
+  .option('--html <directory>', 'write the results as one page, index.html')
+  .option('--merge <files...>', 'run nothing: make the page for --html of the JSON results of several runs')
+  .option('--transcript <file>', "play our side of this transcript instead and compare the target's side")
+  .showHelpAfterError()
+  .addHelpText(
+    'after',
+    `
+The target needs one profile whose MSGs it answers with their own octets. An initiator under test starts one channel on that profile, sends one or
+more messages, awaits the replies, closes the channel, releases the session, and begins again; with --exec it is started for each case.
+
+Exit codes: 0 nothing unexpected, 1 something unexpected, 2 the suite could not run.
+
+Examples:
+  $ beep conform tcp://localhost:10288 --profile http://example.org/echo
+  $ beep conform tcp://localhost:10288 --profile http://example.org/echo rfc3081 --strict --html report
+  $ beep conform --exec 'my-beep-server --port {port}' --profile http://example.org/echo --junit results.xml
+  $ beep conform --listen 10288 --exec 'my-beep-client localhost {port}' --profile http://example.org/echo
+  $ beep conform --merge ours.json theirs.json --html matrix`,
+  )
+  .action(async (first: string | undefined, rest: readonly string[], options: Options) => {
+    const place = first?.startsWith('tcp://') ? first : undefined
+    process.exitCode = await conform(place, first === undefined || place !== undefined ? rest : [first, ...rest], options)
   })
 
-async function conform(first: string | undefined, rest: readonly string[], options: Options): Promise<number> {
-  const isPlace = first?.startsWith('tcp://') ?? false
-  const patterns = first === undefined || isPlace ? rest : [first, ...rest]
+async function conform(place: string | undefined, patterns: readonly string[], options: Options): Promise<number> {
+  if (options.merge !== undefined) return merge(options.merge, options.html)
   const cases = CASES.filter(
     ({ id }) =>
       (patterns.length === 0 || patterns.some((pattern) => id.includes(pattern))) &&
       (options.case.length === 0 || options.case.includes(id)),
   )
+  const unknown = options.case.find((id) => !CASES.some((each) => each.id === id))
+  if (unknown !== undefined) throw new CannotRun(`There is no case ${unknown}; --list shows all`)
+  if (cases.length === 0) throw new CannotRun('No case matches; --list shows all')
   if (options.list) {
-    for (const { id, level, title } of cases) process.stdout.write(`${id}  ${level}  ${title}\n`)
+    for (const { id, level, title, samples } of cases)
+      print(`${id}  ${level}${samples === undefined ? '' : ' property'}  ${title}`)
     return 0
   }
-  const expectations = options.target === undefined ? undefined : parseExpectations(await readFile(options.target, 'utf8'))
-  const target = await targetOf(isPlace ? first : undefined, options)
+  const target = await targetOf(place, options)
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort())
   try {
+    if (options.transcript !== undefined) return await play(options.transcript, target, options.timeout ?? PATIENCE)
+    const { profile } = options
+    if (profile === undefined) throw new CannotRun('Say on which profile the target echoes: --profile URI')
+    const expectations = options.target === undefined ? undefined : await expectationsIn(options.target)
     const results = await run({
       target,
-      name: expectations?.name ?? target.place,
-      profile: options.profile,
+      name: options.name ?? expectations?.name ?? target.place,
+      profile,
       cases,
-      patience: options.timeout ?? expectations?.timeout ?? 2000,
+      patience: options.timeout ?? expectations?.timeout ?? PATIENCE,
       concurrency: options.concurrency,
       seed: options.seed ?? Date.now() % 2 ** 31,
       strict: options.strict ?? false,
       tls: options.tls ?? false,
       expectations,
-      onResult: ({ id, outcome, saw, milliseconds }, done, total) =>
-        process.stdout.write(`${done}/${total} ${outcome} ${id} (${milliseconds} ms) ${saw}\n`),
+      signal: stop.signal,
+      ...watcher(cases.length),
     })
-    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results, null, 1)}\n`)
+    process.stdout.write(summary(results))
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results)}\n`)
+    if (options.junit !== undefined) await writeFile(options.junit, junit(results))
+    if (options.html !== undefined) await page(options.html, [results])
     return results.died !== undefined || results.cases.some((each) => isUnexpected(each, results.strict)) ? 1 : 0
   } finally {
     await target.close()
   }
 }
 
+/** While it runs: on a terminal one line that moves, with an estimate, and in a log one line a case. */
+function watcher(total: number): Pick<RunOptions, 'onBegin' | 'onResult'> {
+  if (!process.stdout.isTTY) return { onResult: (result, done) => print(`${done}/${total} ${caseLine(result)}`) }
+  const began = performance.now()
+  const bar = progress({ max: total })
+  let failed = 0
+  bar.start(`${total} cases`)
+  return {
+    onResult({ id, outcome }, done) {
+      if (outcome === 'failed') failed++
+      const left = Math.ceil(((performance.now() - began) / done) * (total - done)) / 1000
+      bar.advance(1, `${done}/${total}${failed > 0 ? `, ${failed} failed` : ''}, about ${left.toFixed(0)} s left: ${id}`)
+      if (done === total) bar.stop(`${total} cases`)
+    },
+  }
+}
+
+async function merge(files: readonly string[], directory: string | undefined): Promise<number> {
+  if (directory === undefined) throw new CannotRun('--merge needs --html DIRECTORY')
+  const runs = await Promise.all(files.map(resultsIn))
+  await page(directory, runs)
+  print(`${join(directory, 'index.html')}: ${runs.map(({ target }) => printable(target.name)).join(', ')}`)
+  return 0
+}
+
+async function page(directory: string, runs: readonly Results[]): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  await writeFile(join(directory, 'index.html'), html(runs))
+}
+
+async function play(file: string, target: Target, patience: number): Promise<number> {
+  const compared = await replay(await readFile(file, 'utf8'), target, patience)
+  for (const { frame, difference } of compared)
+    print(printable(`${difference === undefined ? '✓' : '✗'} ${frame}${difference === undefined ? '' : `: ${difference}`}`))
+  return compared.every(({ difference }) => difference === undefined) ? 0 : 1
+}
+
+async function resultsIn(file: string): Promise<Results> {
+  const value = JSON.parse(await readFile(file, 'utf8')) as Partial<Results> | null
+  if (value?.format !== 'beep-conformance-results' || value.version !== 1 || !Array.isArray(value.cases))
+    throw new CannotRun(`${file} holds no results of this program`)
+  return value as Results
+}
+
+async function expectationsIn(file: string): Promise<Expectations> {
+  try {
+    return parseExpectations(await readFile(file, 'utf8'))
+  } catch (error) {
+    throw new CannotRun(`${file}: ${(error as Error).message}`)
+  }
+}
+
 async function targetOf(place: string | undefined, { listen, exec }: Options): Promise<Target> {
-  const tell = (line: string) => process.stderr.write(`${line}\n`)
+  const tell = (line: string) => process.stderr.write(`${printable(line)}\n`)
   if (listen !== undefined) return awaited(listen, exec, tell)
   if (exec !== undefined) return executed(exec, tell)
   if (place === undefined) throw new CannotRun('Say where the target is: tcp://HOST:PORT, --listen PORT or --exec COMMAND')
   const { hostname, port } = new URL(place)
   return dialled(hostname.replace(/^\[|\]$/g, ''), Number(port || 10_288))
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function collect(id: string, before: readonly string[]): readonly string[] {
+  return [...before, id]
 }
 
 function number(least: number, most: number): (text: string) => number {
@@ -101,6 +206,6 @@ function number(least: number, most: number): (text: string) => number {
 }
 
 program.parseAsync().catch((error) => {
-  process.stderr.write(`beep conform: ${error instanceof Error ? error.message : error}\n`)
+  process.stderr.write(`beep conform: ${printable(error instanceof Error ? error.message : String(error))}\n`)
   process.exitCode = 2
 })

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The program `beep`: a BEEP peer on the command line, to try other implementations against.
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { listenCommand } from './listen-command.js'
 import { type Place, pingCommand } from './ping-command.js'
@@ -46,6 +47,11 @@ program
   .action(async (where: Place, options) => {
     process.exitCode = await pingCommand(where, options)
   })
+
+// The judge is a program of its own: it shares nothing with the engine that it judges.
+program.command('conform', 'judge an implementation of BEEP by the clauses of RFC 3080 and RFC 3081', {
+  executableFile: fileURLToPath(new URL('../judge/conformance/beep-conform.js', import.meta.url)),
+})
 
 program.parseAsync().catch((error) => {
   process.stderr.write(`beep: ${error instanceof Error ? error.message : error}\n`)
