@@ -1,25 +1,40 @@
 // Somebody we dialled and whose key TLS has proved: what one does together with them.
 import type { Channel, Session } from '../beep/index.js'
+import type { Acquaintances } from './acquaintances.js'
 import type { IdentityCertificate } from './certificate.js'
 import type { Fingerprint } from './fingerprint.js'
 import type { Identity } from './identity.js'
+import type { ObjectQuery } from './object-query.js'
+import { type Asker, askObjects, followObjects } from './profiles/asking.js'
+import { askCertificates, startCertificates } from './profiles/certificates.js'
 import { type Manifest, sendFile } from './profiles/files.js'
 import { give } from './profiles/objects.js'
-import { FILES, OBJECTS } from './profiles/uris.js'
+import { CERTIFICATES, FILES, OBJECTS } from './profiles/uris.js'
+import type { SignedObject } from './signed-object.js'
+
+export interface FriendOptions {
+  readonly session: Session
+  /** The certificate whose key TLS proved. */
+  readonly person: IdentityCertificate
+  /** Ours. */
+  readonly identity: Identity
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Who learns the certificate that they show. */
+  readonly acquaintances?: Pick<Acquaintances, 'learn'> | undefined
+}
 
 export class Friend implements AsyncDisposable {
   readonly session: Session
   /** The certificate whose key TLS proved. */
   readonly person: IdentityCertificate
-  readonly #identity: Identity
-  readonly #now: () => number
-  #objects: Promise<Channel> | undefined
+  readonly #options: FriendOptions
+  readonly #channels = new Map<string, Promise<Channel>>()
 
-  constructor(session: Session, person: IdentityCertificate, identity: Identity, now: () => number) {
-    this.session = session
-    this.person = person
-    this.#identity = identity
-    this.#now = now
+  constructor(options: FriendOptions) {
+    this.session = options.session
+    this.person = options.person
+    this.#options = options
   }
 
   get fingerprint(): Fingerprint {
@@ -28,8 +43,44 @@ export class Friend implements AsyncDisposable {
 
   /** Gives a signed object. @returns the digest by which they know it. @throws ReplyError when they refuse it */
   async give(octets: Uint8Array): Promise<string> {
-    this.#objects ??= this.session.start(OBJECTS)
-    return give(await this.#objects, octets)
+    return give(await this.#channel(OBJECTS, () => this.session.start(OBJECTS)), octets)
+  }
+
+  /**
+   * Asks for certificates; those that they know, and may tell us, come one by one. Both sides show their own first.
+   * @param fingerprints at most 64
+   * @throws ReplyError when they refuse, 535 when they show a certificate of another key than TLS proved; ObjectError when they tell what was
+   *   not asked for
+   */
+  async *certificates(fingerprints: readonly Fingerprint[]): AsyncGenerator<IdentityCertificate, void, void> {
+    const { identity, acquaintances } = this.#options
+    const channel = await this.#channel(CERTIFICATES, async () => {
+      const started = await startCertificates(this.session, identity.certificate)
+      acquaintances?.learn(started.certificate)
+      return started.channel
+    })
+    yield* askCertificates(channel, fingerprints)
+  }
+
+  /**
+   * Asks for the objects that they keep, by time of issue, verified.
+   * @throws ReplyError when they refuse, ObjectError when they tell what does not hold or was not asked for
+   */
+  query(query: ObjectQuery): AsyncGenerator<SignedObject, void, void> {
+    return askObjects(this.session, query, this.#asker)
+  }
+
+  /**
+   * Follows the objects that come to them from now on, verified; what is there already is for a query.
+   * @param options.signal ends it; so does leaving the iteration
+   * @returns once they have begun. The iteration ends when they close the channel or release the session; it throws ReplyError 450 when we did
+   *   not keep up or had our share: then there is more than was told
+   */
+  subscribe(
+    query: ObjectQuery,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<AsyncGenerator<SignedObject, void, void>> {
+    return followObjects(this.session, query, this.#asker, options.signal)
   }
 
   /**
@@ -39,8 +90,9 @@ export class Friend implements AsyncDisposable {
   async sendFile(path: string, progress?: (octets: number) => void): Promise<Manifest> {
     const channel = await this.session.start(FILES)
     try {
-      const options = { now: this.#now(), ...(progress === undefined ? {} : { progress }) }
-      return await sendFile(channel, path, this.#identity, this.fingerprint, options)
+      const { identity, now } = this.#options
+      const options = { now: now(), ...(progress === undefined ? {} : { progress }) }
+      return await sendFile(channel, path, identity, this.fingerprint, options)
     } finally {
       await channel.close().catch(() => {})
     }
@@ -53,5 +105,20 @@ export class Friend implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.session[Symbol.asyncDispose]()
+  }
+
+  get #asker(): Asker {
+    return { self: this.#options.identity.fingerprint, now: this.#options.now }
+  }
+
+  /** The channel for what is asked again and again; when it was declined, or is closed, the next one who needs it tries anew. */
+  async #channel(uri: string, start: () => Promise<Channel>): Promise<Channel> {
+    const known = this.#channels.get(uri)
+    if (known !== undefined) return known
+    const starting = start()
+    this.#channels.set(uri, starting)
+    const forget = () => this.#channels.delete(uri)
+    starting.then((channel) => channel.closed.then(forget), forget)
+    return starting
   }
 }

@@ -152,7 +152,7 @@ describe('what friends do', () => {
   })
 
   test('a file arrives whole under a name of ours, twice without overwriting', async () => {
-    const { friend } = await friends()
+    const { friend } = await friends({ onFile: { offered: () => {} } })
     const octets = Buffer.alloc(700_000, 'cloudy')
     const source = await mkdtemp(join(tmpdir(), 'cloudy-source-'))
     const path = join(source, 'letter.txt')

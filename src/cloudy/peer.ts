@@ -2,6 +2,7 @@
 import { networkInterfaces } from 'node:os'
 import { connect, type Listener, listen, type Profile, type Session } from '../beep/index.js'
 import { startTls, tls } from '../profiles/index.js'
+import { Acquaintances } from './acquaintances.js'
 import { type Availability, CARD_RENEWAL, type CallingCard, signCard, verifyCard } from './calling-card.js'
 import type { IdentityCertificate } from './certificate.js'
 import { type Advertisement, advertise, type Browse, browse, defaultHost, type Sighting } from './discovery/bonjour.js'
@@ -9,10 +10,13 @@ import type { Fingerprint } from './fingerprint.js'
 import { Friend } from './friend.js'
 import type { Identity } from './identity.js'
 import { ObjectError } from './object-error.js'
+import { ObjectStore } from './object-store.js'
+import { certificates } from './profiles/certificates.js'
 import { type FilesOptions, files } from './profiles/files.js'
 import { type ObjectsOptions, objects } from './profiles/objects.js'
 import { personOf, verifyKey } from './profiles/person.js'
 import { toSeconds } from './signed-object.js'
+import { Gate, type Trust } from './trust.js'
 
 /** Somebody whose card is believed. Seen is not met: only TLS proves that they are there. */
 export interface Seen {
@@ -43,6 +47,8 @@ export interface PeerOptions {
   onIgnored?(instance: string, reason: string): void
   /** Somebody met us: TLS has proved their key. */
   onFriend?(person: IdentityCertificate, session: Session): void
+  /** What somebody is to us; by default whoever was met before in this run is remembered, and everybody else a stranger. */
+  readonly trustOf?: ((fingerprint: Fingerprint) => Trust) | undefined
   readonly onReceived?: ObjectsOptions['receive'] | undefined
   readonly onFile?: Pick<FilesOptions, 'offered' | 'progress' | 'received'> | undefined
   onError?(error: unknown): void
@@ -56,6 +62,9 @@ const LOOPBACK = '127.0.0.1'
 
 export class Peer implements AsyncDisposable {
   readonly identity: Identity
+  /** The objects that are kept and told to those who may ask: what others gave, and what is put there. */
+  readonly store: ObjectStore
+  readonly #acquaintances = new Acquaintances()
   readonly #options: PeerOptions
   readonly #now: () => number
   readonly #seen = new Map<Fingerprint, Seen>()
@@ -71,11 +80,15 @@ export class Peer implements AsyncDisposable {
     this.#options = options
     this.identity = options.identity
     this.#now = options.now ?? Date.now
-    const self = options.identity.fingerprint
+    this.store = new ObjectStore({ now: this.#now })
+    const { certificate: own, fingerprint: self } = options.identity
+    const acquaintances = this.#acquaintances
+    const gate = new Gate({ trustOf: options.trustOf ?? ((each) => acquaintances.trustOf(each)), now: this.#now })
     const receive = (received: Parameters<ObjectsOptions['receive']>[0]) => options.onReceived?.(received)
     this.#profiles = [
-      objects({ self, now: this.#now, receive }),
-      files({ ...options.onFile, self, now: this.#now, directory: options.downloads }),
+      certificates({ gate, own, acquaintances }),
+      objects({ gate, self, now: this.#now, store: this.store, receive }),
+      files({ ...options.onFile, gate, self, now: this.#now, directory: options.downloads }),
     ]
   }
 
@@ -99,7 +112,10 @@ export class Peer implements AsyncDisposable {
       ...(loopbackOnly ? { host: LOOPBACK } : {}),
       profiles: [profile, ...this.#profiles],
       onSession: (session) => {
-        if (session.tls !== undefined) this.#options.onFriend?.(personOf(session), session)
+        if (session.tls === undefined) return
+        const person = personOf(session)
+        this.#acquaintances.meet(person, session)
+        this.#options.onFriend?.(person, session)
       },
     })
     const host = defaultHost()
@@ -116,6 +132,7 @@ export class Peer implements AsyncDisposable {
     })
     this.#every(CARD_RENEWAL * 1000, () => void this.#renew().catch(onError))
     this.#every(EXPIRY_INTERVAL, () => this.#forget((seen) => seen.card.expires * 1000 <= this.#now()))
+    this.#every(EXPIRY_INTERVAL, () => this.store.sweep())
   }
 
   // What the user does
@@ -151,7 +168,9 @@ export class Peer implements AsyncDisposable {
         const clear = await connect({ host, port: card.port, profiles: this.#profiles, signal })
         const verify = (certificate: Parameters<typeof verifyKey>[0]) => void verifyKey(certificate, card.fingerprint)
         const session = await startTls(clear, { ...this.#credentials(), verify })
-        return new Friend(session, personOf(session), this.identity, this.#now)
+        const person = personOf(session)
+        this.#acquaintances.meet(person, session)
+        return new Friend({ session, person, identity: this.identity, now: this.#now, acquaintances: this.#acquaintances })
       } catch (error) {
         failure = error
         // Another key is an answer, not a bad line.
@@ -166,6 +185,7 @@ export class Peer implements AsyncDisposable {
     for (const timer of this.#timers.splice(0)) clearInterval(timer)
     await this.#browse?.stop()
     await this.#advertisement?.withdraw()
+    this.store.close()
     await this.#listener?.close()
   }
 

@@ -1,21 +1,26 @@
 // The files profile: a MSG with a signed manifest asks, a second MSG on the same channel streams the octets, its RPY confirms their digest.
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, link, open, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type Channel, type Message, type Profile, ReplyError } from '../../beep/index.js'
 import type { IdentityCertificate } from '../certificate.js'
 import type { Fingerprint } from '../fingerprint.js'
-import { MAX_OBJECT, type SignedObject, type Signer, signObject, toSeconds, verifyObject } from '../signed-object.js'
+import { isObject, MAX_OBJECT, type SignedObject, type Signer, signObject, toSeconds, verifyObject } from '../signed-object.js'
 import { sanitise } from '../text.js'
-import { asReply, forPeople, personOf } from './person.js'
+import type { Gate } from '../trust.js'
+import { isOfType, isSignedData, OCTETS, SIGNED_DATA } from './media-types.js'
+import { asReply, forPeople, type Request } from './person.js'
 import { FILES } from './uris.js'
 
 /** The type of a manifest. */
 export const FILE_TYPE = 'cloudy/file'
 /** Seconds that a manifest is valid: an offer, not a permission for ever. */
 const MANIFEST_LIFETIME = 3600
+/** Longest name in a manifest, in characters (code points). */
 const MAX_NAME = 255
+/** Longest name of ours, in octets: file systems take 255, and a number may be added. */
+const MAX_LABEL = 200
 
 /** What is offered. */
 export interface Manifest {
@@ -27,13 +32,20 @@ export interface Manifest {
   readonly sha256: string
 }
 
+/** What was accepted, and until when it holds, in seconds since 1970. */
+interface Accepted {
+  readonly manifest: Manifest
+  readonly expires: number
+}
+
 export interface FilesOptions {
+  readonly gate: Gate
   readonly self: Fingerprint
   /** The directory for what is received. */
   readonly directory: string
   /** Milliseconds since 1970. */
   now(): number
-  /** An offer: a ReplyError refuses it. */
+  /** Decides on an offer: returning accepts it, a ReplyError refuses it. Without this nothing is accepted. */
   offered?(manifest: Manifest, from: IdentityCertificate): void | Promise<void>
   /** Octets of a file have been written. */
   progress?(manifest: Manifest, octets: number, from: IdentityCertificate): void
@@ -44,20 +56,38 @@ export interface FilesOptions {
 /** Serves the files profile. */
 export function files(options: FilesOptions): Profile {
   /** Offers that were accepted and whose octets have not come, by channel. */
-  const accepted = new WeakMap<Channel, Manifest>()
-  return forPeople({
-    uri: FILES,
-    async message(message, channel) {
-      const from = personOf(channel.session)
-      const manifest = accepted.get(channel)
-      accepted.delete(channel)
-      if (manifest !== undefined) return store(message, manifest, from, options)
-      const offer = readManifest(await message.bytes(MAX_OBJECT), from, options)
-      await options.offered?.(offer, from)
-      accepted.set(channel, offer)
-      return 'accepted'
+  const waiting = new WeakMap<Channel, Accepted>()
+  return forPeople(
+    {
+      uri: FILES,
+      actions: ['offer', 'send'],
+      async read(message, { person, channel }): Promise<Request> {
+        const accepted = waiting.get(channel)
+        waiting.delete(channel)
+        if (accepted === undefined) return offer(message, person, channel)
+        const { manifest, expires } = accepted
+        if (!isOfType(message.contentType, OCTETS)) throw new ReplyError(501, `the octets of the file come as ${OCTETS}`)
+        if (expires * 1000 <= options.now()) throw new ReplyError(550, 'the offer has expired')
+        return { action: 'send', octets: manifest.size, perform: () => store(message, manifest, person, options) }
+      },
     },
-  })
+    options.gate,
+  )
+
+  async function offer(message: Message, from: IdentityCertificate, channel: Channel): Promise<Request> {
+    if (!isSignedData(message.contentType)) throw new ReplyError(501, `an offer is ${SIGNED_DATA}`)
+    const octets = await message.bytes(MAX_OBJECT)
+    const perform = async () => {
+      const accepted = readManifest(octets, from, options)
+      // Nobody is asked about what could not come.
+      options.gate.check(from.fingerprint, 'send', accepted.manifest.size)
+      if (options.offered === undefined) throw new ReplyError(450, 'nobody is here who could accept a file')
+      await options.offered(accepted.manifest, from)
+      waiting.set(channel, accepted)
+      return 'accepted'
+    }
+    return { action: 'offer', octets: octets.length, perform }
+  }
 }
 
 export interface SendOptions {
@@ -83,8 +113,8 @@ export async function sendFile(
   const issued = toSeconds(options.now)
   const value = { ...manifest }
   const offer = await signObject(signer, { type: FILE_TYPE, issued, expires: issued + MANIFEST_LIFETIME, to, value })
-  await channel.request({ body: offer.octets, contentType: 'application/pkcs7-mime; smime-type=signed-data' })
-  const reply = await channel.request({ body: counted(path, options), contentType: 'application/octet-stream' })
+  await channel.request({ body: offer.octets, contentType: SIGNED_DATA })
+  const reply = await channel.request({ body: counted(path, options), contentType: OCTETS })
   const confirmed = await reply.text(128)
   if (confirmed !== manifest.sha256)
     throw new Error(`The peer confirms another digest than that of the file: ${sanitise(confirmed, 64)}`)
@@ -106,35 +136,35 @@ async function* counted(path: string, options: SendOptions): AsyncGenerator<Uint
   }
 }
 
-function readManifest(octets: Uint8Array, from: IdentityCertificate, { self, now }: FilesOptions): Manifest {
+function readManifest(octets: Uint8Array, from: IdentityCertificate, { self, now }: FilesOptions): Accepted {
   let object: SignedObject
   try {
     object = verifyObject(octets, { now: now(), type: FILE_TYPE, recipient: self, signerKey: from.publicKey.der })
   } catch (error) {
     throw asReply(error)
   }
-  const { name, size, sha256 } = object.value as { readonly [member: string]: unknown }
+  const { name, size, sha256, ...rest } = isObject(object.value) ? object.value : {}
   const lawful =
     typeof name === 'string' &&
     Number.isSafeInteger(size) &&
     Number(size) >= 0 &&
     typeof sha256 === 'string' &&
-    /^[0-9a-f]{64}$/.test(sha256)
+    /^[0-9a-f]{64}$/.test(sha256) &&
+    Object.keys(rest).length === 0
   if (!lawful || object.to !== self) throw new ReplyError(553, 'a manifest says name, size and sha256, and to whom')
-  return { name: sanitise(name, MAX_NAME), size: Number(size), sha256 }
+  return { manifest: { name: sanitise(name, MAX_NAME), size: Number(size), sha256 }, expires: object.expires }
 }
 
-/** The file is written under a name of ours, and exists only once it is whole and right. */
+/** The file is written under a name of ours, and has its own only once it is whole and right. */
 async function store(message: Message, manifest: Manifest, from: IdentityCertificate, options: FilesOptions): Promise<string> {
-  const path = join(options.directory, `${manifest.sha256}.part`)
-  const file = await open(path, 'wx').catch((error) => {
-    if (error.code === 'EEXIST') throw new ReplyError(450, 'the same file is coming in already')
-    throw error
-  })
+  const path = join(options.directory, `.${randomUUID()}.part`)
+  const file = await open(path, 'wx')
   try {
     const digest = await write(message, file, manifest, from, options)
-    await file.close()
     if (digest !== manifest.sha256) throw new ReplyError(553, 'the octets are not those that the manifest promised')
+    // Whoever hears that it has come may delete theirs.
+    await file.sync()
+    await file.close()
     const kept = await keep(path, options.directory, manifest.name)
     options.received?.(manifest, kept, from)
     return digest
@@ -158,7 +188,8 @@ async function write(
     octets += piece.length
     if (octets > manifest.size) throw new ReplyError(553, 'more octets come than the manifest promised')
     hash.update(piece)
-    await file.write(piece)
+    // Unlike `write`, this never writes a part.
+    await file.writeFile(piece)
     options.progress?.(manifest, octets, from)
   }
   return hash.digest('hex')
@@ -166,11 +197,7 @@ async function write(
 
 /** A name from the network is a label: no path, no hidden file, and nothing is overwritten. */
 async function keep(path: string, directory: string, label: string): Promise<string> {
-  const safe =
-    label
-      .replaceAll(/[/\\:*?"<>|]/g, '_')
-      .replace(/^\.+/, '_')
-      .slice(0, 100) || 'file'
+  const safe = fileName(label)
   for (let count = 1; count <= 1000; count++) {
     const name = count === 1 ? safe : safe.replace(/(\.[^.]*)?$/, ` (${count})$1`)
     try {
@@ -183,4 +210,27 @@ async function keep(path: string, directory: string, label: string): Promise<str
     }
   }
   throw new ReplyError(450, 'too many files have this name')
+}
+
+/** A name that a file may have in any file system: no separators, not hidden, no device of another system, not too long. */
+export function fileName(label: string): string {
+  const safe = label
+    .replaceAll(/[/\\:*?"<>|]/g, '_')
+    .replace(/^\.+/, '_')
+    .replace(/^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)/i, '_$1')
+  const [, stem = '', extension = ''] = /^(.*?)(\.[^.]{1,16})?$/su.exec(safe) ?? []
+  const short = `${upTo(stem, MAX_LABEL - Buffer.byteLength(extension))}${extension}`.replace(/[. ]+$/, '')
+  return short || 'file'
+}
+
+/** As many characters as fit into so many octets of UTF-8. */
+function upTo(text: string, octets: number): string {
+  let size = 0
+  let end = 0
+  for (const character of text) {
+    size += Buffer.byteLength(character)
+    if (size > octets) break
+    end += character.length
+  }
+  return text.slice(0, end)
 }

@@ -1,10 +1,24 @@
-// Who is at the other end: the key that TLS proved (never what a card or a name says), and the rule that Cloudy speaks inside TLS only.
+// Who is at the other end: the key that TLS proved (never what a card or a name says), and the two rules for every profile of Cloudy: it is
+// spoken inside TLS only, and nothing is done for anybody that the table of trust does not allow.
 import type { X509Certificate } from 'node:crypto'
-import { type Profile, ReplyError, type Session } from '../../beep/index.js'
+import {
+  type Channel,
+  type HandlerContext,
+  type Initial,
+  type Message,
+  type Outgoing,
+  type Profile,
+  type Reply,
+  ReplyError,
+  type Session,
+  type StartRequest,
+} from '../../beep/index.js'
 import { peerCertificate, whenTuned } from '../../profiles/index.js'
 import { type IdentityCertificate, readCertificate } from '../certificate.js'
 import type { Fingerprint } from '../fingerprint.js'
+import type { Admission } from '../meter.js'
 import { ObjectError } from '../object-error.js'
+import type { Action, Gate } from '../trust.js'
 
 /** Another key than the one that was dialled: it is not them. */
 export class WrongKeyError extends Error {
@@ -43,13 +57,105 @@ export function personOf(session: Session): IdentityCertificate {
   return person
 }
 
-/** A profile of Cloudy: offered inside TLS only, to whoever has proved a key. */
-export function forPeople(profile: Profile): Profile {
-  return whenTuned(profile)
+/** Who sent a MSG, and where. */
+export interface Visit {
+  readonly person: IdentityCertificate
+  readonly channel: Channel
+  readonly context: HandlerContext
 }
 
-/** What a refused object is answered with: 550 when its time is over, else 553. */
-export function asReply(error: unknown): unknown {
+/** What a MSG asks for. */
+export interface Request {
+  readonly action: Action
+  /** How large it is, where that is known before it is done. */
+  readonly octets?: number
+  /** Does it, once the gate has let it in. */
+  perform(admission: Admission): Reply | Promise<Reply>
+}
+
+/** A profile of Cloudy: it reads a MSG into a request, and computes nothing costly for that. */
+export interface CloudyProfile {
+  readonly uri: string
+  /** What can be asked for on it. Whoever may do nothing of this may not start it. */
+  readonly actions: readonly Action[]
+  /** As of every profile; the person is the one whose key TLS proved. */
+  start?(request: StartRequest, person: IdentityCertificate): Initial
+  read(message: Message, visit: Visit): Request | Promise<Request>
+}
+
+/** Offers the profile inside TLS only, and does only what the gate lets in: the one place where the table of trust is enforced. */
+export function forPeople(profile: CloudyProfile, gate: Gate): Profile {
+  const { uri, actions } = profile
+  return whenTuned({
+    uri,
+    start(request) {
+      const person = personOf(request.session)
+      if (!actions.some((action) => gate.allows(person.fingerprint, action)))
+        throw new ReplyError(537, 'this is not for you here')
+      return profile.start?.(request, person)
+    },
+    async message(message, channel, context) {
+      const person = personOf(channel.session)
+      const { action, octets, perform } = await profile.read(message, { person, channel, context })
+      const admission = untilClosed(channel, gate.admit(person.fingerprint, action, octets))
+      let answering = false
+      try {
+        const reply = await perform(admission)
+        answering = isGenerator(reply)
+        return answering ? during(admission, reply as AsyncGenerator<Outgoing, void, void>) : reply
+      } finally {
+        if (!answering) admission[Symbol.dispose]()
+      }
+    },
+  })
+}
+
+/** It goes on for as long as answers come. */
+async function* during(
+  admission: Admission,
+  answers: AsyncGenerator<Outgoing, void, void>,
+): AsyncGenerator<Outgoing, void, void> {
+  try {
+    yield* answers
+  } finally {
+    admission[Symbol.dispose]()
+  }
+}
+
+const admissions = new WeakMap<Channel, Set<Admission>>()
+
+/** With its channel an admission ends in any case: answers of which nobody has asked for the first have no end of their own. */
+function untilClosed(channel: Channel, admission: Admission): Admission {
+  let open = admissions.get(channel)
+  if (open === undefined) {
+    const all = new Set<Admission>()
+    open = all
+    admissions.set(channel, all)
+    void channel.closed.then(() => {
+      for (const each of all) each[Symbol.dispose]()
+    })
+  }
+  const those = open
+  const own: Admission = {
+    spend: (more) => admission.spend(more),
+    [Symbol.dispose]: () => {
+      those.delete(own)
+      admission[Symbol.dispose]()
+    },
+  }
+  those.add(own)
+  return own
+}
+
+function isGenerator(reply: Reply): boolean {
+  return Object.prototype.toString.call(reply) === '[object AsyncGenerator]'
+}
+
+/**
+ * What is answered to somebody whose object or question is not accepted: 550 when its time is over.
+ * @param replyCode in all other cases; 553 is for objects
+ */
+export function asReply(error: unknown, replyCode = 553): unknown {
   if (!(error instanceof ObjectError)) return error
-  return new ReplyError(error.reason === 'expired' ? 550 : 553, error.message, { cause: error })
+  return new ReplyError(error.reason === 'expired' ? 550 : replyCode, error.message, { cause: error })
 }

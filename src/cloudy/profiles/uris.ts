@@ -2,7 +2,9 @@
 
 const PREFIX = 'urn:cloudy:beep:profiles:'
 
-/** Signed objects, given and kept. */
+/** Certificates: each shows its own, then they are asked for by fingerprint. */
+export const CERTIFICATES = `${PREFIX}certificates`
+/** Signed objects, given and kept, asked for and followed. */
 export const OBJECTS = `${PREFIX}objects`
 /** Files: a signed manifest, then the octets. */
 export const FILES = `${PREFIX}files`

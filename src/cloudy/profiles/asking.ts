@@ -1,0 +1,121 @@
+// The objects profile as who asks uses it: objects are asked for and followed; what is told is believed only once it is verified.
+import { type Channel, type Message, ReplyError, type Session } from '../../beep/index.js'
+import type { Fingerprint } from '../fingerprint.js'
+import { ObjectError } from '../object-error.js'
+import { formatQuery, inOrder, matches, type ObjectQuery } from '../object-query.js'
+import { MAX_OBJECT, type SignedObject, verifyObject } from '../signed-object.js'
+import { isOfType, isSignedData, JSON_TEXT } from './media-types.js'
+import { readNote } from './notes.js'
+import { OBJECTS } from './uris.js'
+
+/** Who asks. */
+export interface Asker {
+  /** Ours: an object to somebody else is not for us. */
+  readonly self: Fingerprint
+  /** Milliseconds since 1970. */
+  now(): number
+}
+
+/**
+ * Asks for the objects that a peer keeps, by time of issue, on a channel of its own. As many MSGs are sent as it takes.
+ * @throws ReplyError when the peer refuses, ObjectError when it tells what does not hold or was not asked for
+ */
+export async function* askObjects(session: Session, query: ObjectQuery, asker: Asker): AsyncGenerator<SignedObject, void, void> {
+  const channel = await session.start(OBJECTS)
+  try {
+    let rest: ObjectQuery | undefined = query
+    while (rest !== undefined) rest = yield* askOnce(channel, rest, asker)
+  } finally {
+    await channel.close().catch(() => {})
+  }
+}
+
+/** @returns what is left to ask, when the answer did not tell all */
+async function* askOnce(
+  channel: Channel,
+  query: ObjectQuery,
+  asker: Asker,
+): AsyncGenerator<SignedObject, ObjectQuery | undefined, void> {
+  let last: SignedObject | undefined
+  for await (const told of tell(channel.send(question(query, false)), query, asker)) {
+    if (told === 'more') {
+      if (last === undefined) throw new ReplyError(450, 'the peer has more and does not tell it')
+      return { ...query, since: last.issued, after: last.digest }
+    }
+    if (last !== undefined && inOrder(last, told) >= 0) throw new ObjectError('unasked', 'it is out of order')
+    last = told
+    yield told
+  }
+  return undefined
+}
+
+/**
+ * Follows the objects that come to a peer from now on, on a channel of its own. What is there already is for a query.
+ * @param signal ends it; so does leaving the iteration
+ * @returns once the peer has begun. It ends when the peer closes the channel or releases the session; it throws ReplyError 450 when we did not
+ *   keep up or had our share: then there is more than was told
+ */
+export async function followObjects(
+  session: Session,
+  query: ObjectQuery,
+  asker: Asker,
+  signal?: AbortSignal,
+): Promise<AsyncGenerator<SignedObject, void, void>> {
+  const channel = await session.start(OBJECTS, { signal })
+  const close = () => void channel.close().catch(() => {})
+  try {
+    const answers = channel.send(question(query, true))[Symbol.asyncIterator]()
+    const first = await answers.next()
+    if (first.done || !isOfType(first.value.contentType, JSON_TEXT) || (await readNote(first.value)) !== 'live')
+      throw new ObjectError('unasked', 'a subscription begins with the note that it does')
+    signal?.addEventListener('abort', close)
+    if (signal?.aborted) close()
+    return coming({ [Symbol.asyncIterator]: () => answers }, query, asker, async () => {
+      signal?.removeEventListener('abort', close)
+      await channel.close().catch(() => {})
+    })
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+async function* coming(answers: AsyncIterable<Message>, query: ObjectQuery, asker: Asker, close: () => Promise<void>) {
+  try {
+    for await (const told of tell(answers, query, asker)) {
+      if (told === 'more') throw new ReplyError(450, 'there is more than was told: ask for it by a query')
+      yield told
+    }
+  } finally {
+    await close()
+  }
+}
+
+function question(query: ObjectQuery, live: boolean) {
+  return { body: formatQuery(query, live), contentType: JSON_TEXT }
+}
+
+/** What the answers tell, verified. What expired on its way, or is still to come by our clock, is passed over. */
+async function* tell(
+  answers: AsyncIterable<Message>,
+  query: ObjectQuery,
+  { self, now }: Asker,
+): AsyncGenerator<SignedObject | 'more', void, void> {
+  for await (const answer of answers) {
+    if (!isSignedData(answer.contentType)) {
+      if (!isOfType(answer.contentType, JSON_TEXT)) throw new ObjectError('unasked', 'it is not labelled as a signed object')
+      if ((await readNote(answer)) === 'more') yield 'more'
+      continue
+    }
+    const octets = await answer.bytes(MAX_OBJECT)
+    let object: SignedObject
+    try {
+      object = verifyObject(octets, { now: now(), recipient: self })
+    } catch (error) {
+      if (error instanceof ObjectError && (error.reason === 'expired' || error.reason === 'from-future')) continue
+      throw error
+    }
+    if (!matches(query, { ...object, signer: object.signer.fingerprint })) throw new ObjectError('unasked')
+    yield object
+  }
+}
