@@ -36,6 +36,11 @@ export interface Kept extends Pick<SignedObject, 'type' | 'issued' | 'expires' |
   readonly signer: Fingerprint
 }
 
+/** What the store looks at in a verified object. */
+export interface Storable extends Omit<Kept, 'signer'> {
+  readonly signer: Pick<SignedObject['signer'], 'fingerprint'>
+}
+
 /** Who gave an object, and how much of theirs is kept. */
 export interface Giver extends Keep {
   readonly fingerprint: Fingerprint
@@ -95,7 +100,7 @@ export class ObjectStore {
    * Keeps an object, and tells those who wait for such. Nothing that still holds is thrown out for it.
    * @param giver whose it counts as; without one it is our own doing
    */
-  put(object: SignedObject, giver?: Giver): Outcome {
+  put(object: Storable, giver?: Giver): Outcome {
     const outcome = this.admits(object, giver)
     if (outcome !== 'kept') return outcome
     const { type, issued, expires, to, digest, octets, signer } = object
@@ -110,7 +115,7 @@ export class ObjectStore {
   }
 
   /** What `put` would make of it now. */
-  admits(object: SignedObject, giver?: Giver): Outcome {
+  admits(object: Storable, giver?: Giver): Outcome {
     this.sweep()
     if (object.expires <= this.#seconds()) return 'expired'
     if (this.#entries.has(object.digest)) return 'known'
@@ -125,7 +130,7 @@ export class ObjectStore {
   }
 
   /** Remembers that an object has come, whether it is kept or not. */
-  note(object: Pick<SignedObject, 'digest' | 'expires'>): void {
+  note(object: Pick<Storable, 'digest' | 'expires'>): void {
     this.#digests.delete(object.digest)
     this.#digests.set(object.digest, object.expires)
     for (const oldest of this.#digests.keys()) {
