@@ -3,13 +3,14 @@ import { networkInterfaces } from 'node:os'
 import { connect, type Listener, listen, type Profile, type Session } from '../beep/index.js'
 import { startTls, tls } from '../profiles/index.js'
 import { Acquaintances } from './acquaintances.js'
-import { type Availability, CARD_RENEWAL, type CallingCard, signCard, verifyCard } from './calling-card.js'
+import { type Availability, CARD_RENEWAL, signCard } from './calling-card.js'
 import type { IdentityCertificate } from './certificate.js'
-import { type Advertisement, advertise, type Browse, browse, defaultHost, type Sighting } from './discovery/bonjour.js'
+import { type Advertisement, advertise, defaultHost } from './discovery/bonjour.js'
+import type { Seen } from './discovery/neighbours.js'
+import { type Watch, watchNeighbours } from './discovery/watch.js'
 import type { Fingerprint } from './fingerprint.js'
 import { Friend } from './friend.js'
 import type { Identity } from './identity.js'
-import { ObjectError } from './object-error.js'
 import { ObjectStore } from './object-store.js'
 import { certificates } from './profiles/certificates.js'
 import { type FilesOptions, files } from './profiles/files.js'
@@ -18,14 +19,7 @@ import { personOf, verifyKey } from './profiles/person.js'
 import { toSeconds } from './signed-object.js'
 import { Gate, type Trust } from './trust.js'
 
-/** Somebody whose card is believed. Seen is not met: only TLS proves that they are there. */
-export interface Seen {
-  readonly card: CallingCard
-  /** Where the announcement says they are. */
-  readonly addresses: readonly string[]
-  /** The name of the service, to recognise its goodbye. */
-  readonly instance: string
-}
+export type { Seen } from './discovery/neighbours.js'
 
 export interface PeerOptions {
   readonly identity: Identity
@@ -54,9 +48,7 @@ export interface PeerOptions {
   onError?(error: unknown): void
 }
 
-/** People that are seen at a time: keys are free, so there must be a bound. */
-const MAX_SEEN = 1024
-/** Milliseconds between looks for cards that expired. */
+/** Milliseconds between looks for objects that expired. */
 const EXPIRY_INTERVAL = 1000
 const LOOPBACK = '127.0.0.1'
 
@@ -67,11 +59,10 @@ export class Peer implements AsyncDisposable {
   readonly #acquaintances = new Acquaintances()
   readonly #options: PeerOptions
   readonly #now: () => number
-  readonly #seen = new Map<Fingerprint, Seen>()
   readonly #profiles: readonly Profile[]
   #listener!: Listener
   #advertisement!: Advertisement
-  #browse!: Browse
+  #watch!: Watch
   #card!: Uint8Array
   #sequence = 0
   #timers: NodeJS.Timeout[] = []
@@ -122,16 +113,28 @@ export class Peer implements AsyncDisposable {
     this.#card = await this.#signCard(host)
     const onError = (error: Error) => this.#options.onError?.(error)
     const instance = identity.nickname
-    this.#advertisement = await advertise({ instance, host, port: this.port, card: this.#card, loopbackOnly, onError })
-    this.#browse = await browse({
+    const onAddresses = () => void this.#renew().catch(onError)
+    this.#advertisement = await advertise({
+      instance,
+      host,
+      port: this.port,
+      card: this.#card,
       loopbackOnly,
       onError,
-      onSeen: (sighting) => this.#look(sighting),
-      onGone: (gone) => this.#forget((seen) => seen.instance === gone),
+      onAddresses,
+    })
+    const onSeen = (seen: Seen) => this.#options.onSeen?.(seen)
+    this.#watch = await watchNeighbours({
+      self: this.fingerprint,
+      now: this.#now,
+      loopbackOnly,
+      onError,
+      onAppeared: onSeen,
+      onChanged: onSeen,
+      onGone: (seen) => this.#options.onGone?.(seen),
       onIgnored: (name, reason) => this.#options.onIgnored?.(name, reason),
     })
     this.#every(CARD_RENEWAL * 1000, () => void this.#renew().catch(onError))
-    this.#every(EXPIRY_INTERVAL, () => this.#forget((seen) => seen.card.expires * 1000 <= this.#now()))
     this.#every(EXPIRY_INTERVAL, () => this.store.sweep())
   }
 
@@ -153,7 +156,7 @@ export class Peer implements AsyncDisposable {
 
   /** Whose cards are believed now, by key. */
   get nearby(): ReadonlyMap<Fingerprint, Seen> {
-    return this.#seen
+    return this.#watch.seen
   }
 
   /**
@@ -183,7 +186,7 @@ export class Peer implements AsyncDisposable {
   /** Says goodbye, releases all sessions and stops listening. */
   async close(): Promise<void> {
     for (const timer of this.#timers.splice(0)) clearInterval(timer)
-    await this.#browse?.stop()
+    await this.#watch?.stop()
     await this.#advertisement?.withdraw()
     this.store.close()
     await this.#listener?.close()
@@ -195,36 +198,13 @@ export class Peer implements AsyncDisposable {
 
   // Cards
 
-  /** A card is believed when everything in it holds and it is announced from where it says (design of the card, §2). */
-  #look(sighting: Sighting): void {
-    const { instance, host, port, addresses } = sighting
-    try {
-      const card = verifyCard(sighting.card, { now: this.#now() })
-      if (card.fingerprint === this.fingerprint) return
-      if (card.host.toLowerCase() !== host.toLowerCase() || card.port !== port)
-        throw new ObjectError('card', 'it is announced from elsewhere')
-      const before = this.#seen.get(card.fingerprint)
-      if (before !== undefined && card.sequence < before.card.sequence) throw new ObjectError('replayed')
-      if (before === undefined && this.#seen.size >= MAX_SEEN) throw new Error(`more than ${MAX_SEEN} people are seen`)
-      const seen = { card, addresses, instance }
-      this.#seen.set(card.fingerprint, seen)
-      if (before?.card.digest !== card.digest) this.#options.onSeen?.(seen)
-    } catch (error) {
-      this.#options.onIgnored?.(instance, error instanceof Error ? error.message : String(error))
-    }
-  }
-
-  #forget(matches: (seen: Seen) => boolean): void {
-    for (const [fingerprint, seen] of this.#seen) {
-      if (!matches(seen)) continue
-      this.#seen.delete(fingerprint)
-      this.#options.onGone?.(seen)
-    }
-  }
-
   async #renew(): Promise<void> {
-    this.#card = await this.#signCard(this.#advertisement.host)
-    await this.#advertisement.update(this.#card)
+    const signing = this.#signCard(this.#advertisement.host)
+    const sequence = this.#sequence
+    const card = await signing
+    if (sequence !== this.#sequence) return // a newer one is being signed
+    this.#card = card
+    await this.#advertisement.update(card)
   }
 
   #signCard(host: string): Promise<Uint8Array> {

@@ -37,7 +37,7 @@ async function watcher() {
     loopbackOnly: true,
     onError,
     onSeen: (seen) => note({ seen }),
-    onGone: (gone) => note({ gone }),
+    onGone: ({ instance }) => note({ gone: instance }),
     onIgnored: (ignored, reason) => note({ ignored, reason }),
   })
   open.push({ close: () => browser.stop() })

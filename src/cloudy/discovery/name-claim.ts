@@ -1,38 +1,43 @@
-// The name of a service: made lawful, then probed for on the link until one is free (RFC 6762 §8.1). A name that is taken later is not given up.
+// The name of a service: made lawful, then probed for until one is free (RFC 6762 §8.1).
 import { setTimeout as wait } from 'node:timers/promises'
-import {
-  folded,
-  MAX_LABEL,
-  type Mdns,
-  orderOfPlaces,
-  type Packet,
-  type Place,
-  type PlaceRecord,
-  type SendDone,
-  TYPE,
-} from './records.js'
+import { type DnsRecord, folded, MAX_LABEL, orderOfRecords, type Packet, type Voice } from './records.js'
 
-/** Names tried before giving up, `Ada`, `Ada (2)` …: after fifteen conflicts RFC 6762 §8.1 asks for patience. */
-const MAX_NAMES = 15
+/** Names tried in a row, `Ada`, `Ada (2)` …: after fifteen conflicts RFC 6762 §8.1 asks for patience. */
+export const MAX_NAMES = 15
 /** After a random wait three probes, 250 ms apart (RFC 6762 §8.1). */
 const PROBES = 3
 const PROBE_INTERVAL = 250
 
+/** What a name is claimed for. */
+export interface Claim {
+  /** The name wished for. */
+  readonly wish: string
+  /** Those records that only the owner of the name may have, under a name. */
+  records(instance: string): readonly DnsRecord[]
+  readonly signal: AbortSignal
+}
+
 /**
- * Finds a name that nobody on the link has: the one wished for, or that with a number behind it.
- * @throws Error when every name is taken
+ * Finds a name that nobody has: the one wished for, or that with a number behind it.
+ * @param first 1 for the name wished for, N for `Ada (N)`
+ * @returns the name and its number
+ * @throws Error when every name is taken, or the signal fires
  */
-export async function claimName(mdns: Mdns, sent: SendDone, wish: string, place: Place): Promise<string> {
-  for (let attempt = 1; attempt <= MAX_NAMES; attempt++) {
-    const instance = instanceName(wish, attempt === 1 ? '' : ` (${attempt})`)
-    if (await isFree(mdns, sent, { name: `${instance}.${TYPE}`, type: 'SRV', ttl: 120, data: place })) return instance
+export async function claimName(voice: Voice, claim: Claim, first = 1): Promise<{ instance: string; number: number }> {
+  for (let number = first; number < first + MAX_NAMES; number++) {
+    const instance = instanceName(claim.wish, number === 1 ? '' : ` (${number})`)
+    if (await isFree(voice, claim.records(instance), claim.signal)) return { instance, number }
   }
   throw new Error(`All of ${MAX_NAMES} names for the service are taken on this network`)
 }
 
-/** A text as an instance name: one label, without the dots that the library would cut it at and without control characters (RFC 6763 §4.1.1). */
+/**
+ * A text as an instance name: one label of Unicode, without the dots that the library would cut it at and without control characters (RFC 6763
+ * §4.1.1).
+ */
 export function instanceName(wish: string, suffix: string): string {
   const clean = wish
+    .replace(/\p{Cs}/gu, '\ufffd')
     .normalize('NFC')
     .replaceAll('.', '-')
     .replace(/\p{Cc}+/gu, ' ')
@@ -45,32 +50,37 @@ export function instanceName(wish: string, suffix: string): string {
   return name + suffix
 }
 
-/** Probes for a name. An answer about it takes it; of two that probe together, the one whose record is later in order goes on (RFC 6762 §8.2). */
-async function isFree(mdns: Mdns, sent: SendDone, ours: PlaceRecord): Promise<boolean> {
-  const fqdn = folded(ours.name)
+/**
+ * Probes for a name. An answer about it takes it; of two that probe together, the one whose records are later in order goes on (RFC 6762 §8.2). What
+ * was said before our first probe counts for nothing (§8.1).
+ * @param patience milliseconds before the first probe, beside a random wait
+ */
+export async function isFree(voice: Voice, ours: readonly DnsRecord[], signal: AbortSignal, patience = 0): Promise<boolean> {
+  const name = ours[0]?.name ?? ''
+  const fqdn = folded(name)
   const taken = new AbortController()
   const onResponse = ({ answers, additionals }: Packet) => {
-    if ([...answers, ...additionals].some(({ name, ttl }) => ttl > 0 && folded(name) === fqdn)) taken.abort()
+    if ([...answers, ...additionals].some((record) => record.ttl > 0 && folded(record.name) === fqdn)) taken.abort()
   }
   const onQuery = ({ authorities }: Packet) => {
-    for (const record of authorities)
-      if (record.type === 'SRV' && folded(record.name) === fqdn && orderOfPlaces(record.data, ours.data) > 0) taken.abort()
+    const theirs = authorities.filter((record) => folded(record.name) === fqdn)
+    if (theirs.length > 0 && orderOfRecords(theirs, ours) > 0) taken.abort()
   }
-  mdns.on('response', onResponse)
-  mdns.on('query', onQuery)
-  const pause = (time: number) => wait(time, undefined, { ref: false, signal: taken.signal })
+  const pause = (time: number) => wait(time, undefined, { ref: false, signal: AbortSignal.any([taken.signal, signal]) })
   try {
-    await pause(Math.random() * PROBE_INTERVAL)
+    await pause(patience + Math.random() * PROBE_INTERVAL)
+    voice.on('response', onResponse)
+    voice.on('query', onQuery)
     for (let probe = 0; probe < PROBES; probe++) {
-      mdns.query({ questions: [{ name: ours.name, type: 'ANY' }], authorities: [ours] }, sent)
+      voice.query({ questions: [{ name, type: 'ANY' }], authorities: ours })
       await pause(PROBE_INTERVAL)
     }
     return true
   } catch (error) {
-    if (taken.signal.aborted) return false
+    if (taken.signal.aborted && !signal.aborted) return false
     throw error
   } finally {
-    mdns.off('response', onResponse)
-    mdns.off('query', onQuery)
+    voice.off('response', onResponse)
+    voice.off('query', onQuery)
   }
 }

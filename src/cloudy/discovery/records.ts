@@ -1,6 +1,5 @@
-// Multicast DNS as this folder speaks of it: records, packets, and the part of a sender that is used. Types, and how names compare.
+// Multicast DNS as this folder speaks of it: records, packets, a voice on the link, and how names and records compare.
 import type { RemoteInfo } from 'node:dgram'
-import type { EventEmitter } from 'node:events'
 
 /** The service type of calling cards. */
 export const TYPE = '_cloudy._tcp.local'
@@ -37,6 +36,9 @@ export type DnsRecord = PointerRecord | PlaceRecord | TextRecord | AddressRecord
 export interface Place {
   readonly port: number
   readonly target: string
+  /** 0 unless given, as `weight`. */
+  readonly priority?: number
+  readonly weight?: number
 }
 
 export interface Question {
@@ -50,26 +52,11 @@ export interface Packet {
   readonly additionals: readonly DnsRecord[]
 }
 
-export type SendDone = (error?: Error | null) => void
-
-interface MdnsEvents {
-  query: [Packet, RemoteInfo]
-  response: [Packet, RemoteInfo]
-  /** Nothing can be sent or heard, for instance because the port cannot be shared. */
-  error: [Error]
-  /** A failure that may pass, or a datagram that is not DNS. */
-  warning: [Error]
-  ready: []
-  /** An interface has joined. */
-  networkInterface: []
-}
-
-/** Sends queries and responses to everyone on the link, and hears theirs. */
-export interface Mdns extends EventEmitter<MdnsEvents> {
-  query(packet: { questions: readonly Question[]; authorities?: readonly DnsRecord[] }, done: SendDone): void
-  respond(answers: readonly DnsRecord[], done: SendDone): void
-  /** Joins the interfaces that are new. */
-  update(): void
+/** Where one asks everyone on the link, or on several, and hears what they say. */
+export interface Voice {
+  query(packet: { questions: readonly Question[]; authorities?: readonly DnsRecord[] }): void
+  on(event: 'query' | 'response', listener: (packet: Packet, from: RemoteInfo) => void): unknown
+  off(event: 'query' | 'response', listener: (packet: Packet, from: RemoteInfo) => void): unknown
 }
 
 /** A name for comparing: DNS knows no case in ASCII letters, and only there (RFC 6762 §16). */
@@ -77,7 +64,38 @@ export function folded(name: string): string {
   return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
-/** Orders places as their octets in a record are ordered, as far as priority and weight are 0. */
-export function orderOfPlaces(a: Place, b: Place): number {
-  return a.port - b.port || Buffer.compare(Buffer.from(folded(a.target)), Buffer.from(folded(b.target)))
+/**
+ * Orders what two hosts say about one name, as RFC 6762 §8.2.1 does: records sorted by type, then compared octet by octet; who has more to say is
+ * later. Of types that nobody probes for, only the type is compared.
+ */
+export function orderOfRecords(a: readonly DnsRecord[], b: readonly DnsRecord[]): number {
+  const [first, second] = [a, b].map((records) => records.map(octetsOf).sort(Buffer.compare)) as [Buffer[], Buffer[]]
+  for (const [at, octets] of first.entries()) {
+    const other = second[at]
+    const order = other === undefined ? 1 : Buffer.compare(octets, other)
+    if (order !== 0) return order
+  }
+  return first.length - second.length
 }
+
+/** Whether two records of one name and type say the same. */
+export function saysTheSame(a: DnsRecord, b: DnsRecord): boolean {
+  return octetsOf(a).equals(octetsOf(b))
+}
+
+/** Type and data of a record as octets in which equal data are equal; a target's name, in which case does not count, is folded. */
+function octetsOf(record: DnsRecord): Buffer {
+  const type = Buffer.of(TYPE_NUMBERS[record.type] ?? 0xff)
+  if (record.type === 'TXT')
+    return Buffer.concat([type, ...record.data.map((string) => Buffer.concat([Buffer.of(string.length & 0xff), string]))])
+  if (record.type !== 'SRV') return Buffer.concat([type, Buffer.from(String(record.data))])
+  const { priority = 0, weight = 0, port, target } = record.data
+  const fixed = Buffer.alloc(6)
+  for (const [at, number] of [priority, weight, port].entries()) fixed.writeUInt16BE(number & 0xffff, 2 * at)
+  const labels = folded(target)
+    .split('.')
+    .map((label) => Buffer.from(label))
+  return Buffer.concat([type, fixed, ...labels.map((label) => Buffer.concat([Buffer.of(label.length & 0xff), label]))])
+}
+
+const TYPE_NUMBERS: Readonly<Record<string, number>> = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33 }

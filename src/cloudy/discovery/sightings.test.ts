@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { DnsRecord } from './records.js'
-import { MAX_ADDRESSES, MAX_SERVICES, type SightingEvent, SightingTable } from './sightings.js'
+import { MAX_ADDRESSES, MAX_SERVICES, MAX_SERVICES_EACH, type SightingEvent, SightingTable } from './sightings.js'
 import { cardToTxt } from './txt-record.js'
 
 const TYPE = '_cloudy._tcp.local'
@@ -116,10 +116,10 @@ describe('sightings', () => {
     const seen = table()
     seen.receive(whole('Ada'), 0, 's')
     const flood = Array.from({ length: 3000 }, (_, n) => pointer(`flood ${n}`, 4_000_000_000))
-    expect(seen.receive(flood, 0, 's')).toEqual([
-      { kind: 'ignored', instance: `flood ${MAX_SERVICES - 1}`, reason: `there are more than ${MAX_SERVICES} services` },
+    expect(seen.receive(flood, 0, 'f')).toEqual([
+      { kind: 'ignored', instance: `flood ${MAX_SERVICES_EACH}`, reason: 'there are too many services' },
     ])
-    expect(seen.receive(flood, 0, 's')).toEqual([])
+    for (let n = 0; n < 20; n++) expect(seen.receive(flood.slice(100 * n, 100 * n + 100), 0, `f${n}`)).toEqual([])
     let questions = 0
     for (let now = 0; now < 10_000; now = Math.max(now + 1, seen.due())) {
       const asked = seen.questions(now)
@@ -132,6 +132,36 @@ describe('sightings', () => {
     const addresses = Array.from({ length: 300 }, (_, n) => address(`192.0.2.${n}`))
     const [event] = seen.receive(addresses, 10_001, 's')
     expect(event?.kind === 'seen' && event.sighting.addresses.length).toBe(MAX_ADDRESSES)
+  })
+
+  test('many sources fill the table, and whoever is new has room at the cost of who has most', () => {
+    const seen = table()
+    const flood = (source: string, from: number) =>
+      seen.receive(Array.from({ length: 100 }, (_, n) => whole(`${source} ${from + n}`)).flat(), 0, source)
+    for (let n = 0; n < MAX_SERVICES / MAX_SERVICES_EACH; n++)
+      expect(flood(`f${n}`, 0)).toHaveLength(MAX_SERVICES_EACH + (n === 0 ? 1 : 0))
+    expect(seen.receive(whole('Ada'), 1, 'ada')).toEqual([
+      { kind: 'gone', instance: `f0 ${MAX_SERVICES_EACH - 1}` },
+      expect.objectContaining({ kind: 'seen' }),
+    ])
+    expect(flood('late', 0).filter(({ kind }) => kind === 'seen')).toHaveLength(60) // as many as the others have then
+    expect(seen.clear()).toHaveLength(MAX_SERVICES)
+    expect(seen.receive(whole('f0 0'), 2, 'f0')).toHaveLength(1)
+  })
+
+  test('addresses that are said to be all outlive the older ones by a second', () => {
+    const seen = table()
+    seen.receive([...whole('Ada'), address('192.0.2.1'), address('192.0.2.2')], 0, 's')
+    seen.receive(
+      [
+        { ...address('192.0.2.2'), flush: true },
+        { ...address('192.0.2.3'), flush: true },
+      ],
+      5000,
+      's',
+    )
+    const [event] = seen.expire(6000)
+    expect(event?.kind === 'seen' && event.sighting.addresses).toEqual(['192.0.2.2', '192.0.2.3'])
   })
 
   test('whatever is said: seen and gone alternate as they should, and time always has an end', () => {

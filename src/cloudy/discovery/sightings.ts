@@ -12,8 +12,12 @@ import {
 } from './records.js'
 import { cardFromTxt } from './txt-record.js'
 
-/** Services held at a time. A link with more peers than that is a flood; the ones already known stay. */
+/** Services held at a time: a link with more peers than that is a flood. */
 export const MAX_SERVICES = 1024
+/** Services held that one source told of first. */
+export const MAX_SERVICES_EACH = 64
+/** Of these a source may be sure: when the table is full, somebody new displaces the newest service of a source that has more. */
+const FAIR_SHARE = 8
 /** Addresses held for one service. */
 export const MAX_ADDRESSES = 16
 /** Longest name that is asked about, in octets as a text with dots (RFC 1035 §2.3.4). */
@@ -49,11 +53,13 @@ export interface Sighting {
   readonly card: Uint8Array
   /** Address from which the announcement came. */
   readonly source: string
+  /** Interface on which it was heard. */
+  readonly via: string
 }
 
 export type SightingEvent =
   /** A service is new, or something in it has changed. */
-  | { readonly kind: 'seen'; readonly sighting: Sighting }
+  | { readonly kind: 'seen'; readonly sighting: Omit<Sighting, 'via'> }
   /** A service that was seen said goodbye, or its records expired. */
   | { readonly kind: 'gone'; readonly instance: string }
   /** Something was left out, and why; said once for as long as it stays so. */
@@ -64,8 +70,16 @@ interface Life {
   expires: number
 }
 
+interface Address {
+  readonly type: 'A' | 'AAAA'
+  readonly heard: number
+  expires: number
+}
+
 interface Entry {
   readonly instance: string
+  /** Who told of it first, on whose account it is. */
+  readonly teller: string
   readonly fqdn: string
   readonly created: number
   /** Of the pointer, the place and the text: the service is gone with the first of them. */
@@ -73,12 +87,12 @@ interface Entry {
   srv?: { readonly port: number; readonly target: string; readonly key: string }
   card?: Uint8Array
   source: string
-  readonly addresses: Map<string, number>
+  readonly addresses: Map<string, Address>
   /** Why the last TXT record was left out. */
   complaint?: string
   asks: number
   refreshes: number
-  reported?: Sighting
+  reported?: Omit<Sighting, 'via'>
   /** What follows from the above, worked out when it changes, so that a full table costs little. */
   expires: number
   addressExpires: number
@@ -93,6 +107,7 @@ export class SightingTable {
   readonly #suffix: string
   readonly #jitter: number
   readonly #entries = new Map<string, Entry>()
+  readonly #told = new Map<string, number>()
   #interval = FIRST_INTERVAL
   #nextQuery = Number.NEGATIVE_INFINITY
   #lastQuery = Number.NEGATIVE_INFINITY
@@ -111,7 +126,8 @@ export class SightingTable {
     const events: SightingEvent[] = []
     const touched = new Set<Entry>()
     const touch = (entry: Entry | undefined) => entry !== undefined && touched.add(entry)
-    for (const record of records) if (record.type === 'PTR') touch(this.#pointer(record, now, source, events))
+    const told = { now, source, events, refused: false }
+    for (const record of records) if (record.type === 'PTR') touch(this.#pointer(record, told))
     for (const record of records) {
       if (record.type !== 'SRV' && record.type !== 'TXT') continue
       const entry = this.#entries.get(folded(record.name))
@@ -123,10 +139,9 @@ export class SightingTable {
     const addresses = addressesOf(records)
     for (const entry of addresses.size === 0 ? touched : this.#entries.values()) {
       const ofHost = addresses.get(entry.srv?.key ?? '')
-      if (ofHost !== undefined) touch(entry)
-      for (const { data, ttl } of ofHost ?? [])
-        if (entry.addresses.has(data) || (ttl > 0 && entry.addresses.size < MAX_ADDRESSES))
-          entry.addresses.set(data, lifeOf(ttl, now).expires)
+      if (ofHost === undefined) continue
+      touch(entry)
+      readAddresses(entry, ofHost, now)
     }
     for (const entry of touched) {
       this.#settle(entry)
@@ -140,11 +155,10 @@ export class SightingTable {
     const events: SightingEvent[] = []
     for (const [key, entry] of this.#entries) {
       if (entry.expires <= now) {
-        this.#entries.delete(key)
         this.#full = false
-        if (entry.reported !== undefined) events.push({ kind: 'gone', instance: entry.instance })
+        this.#remove(key, entry, events)
       } else if (entry.addressExpires <= now) {
-        for (const [address, expires] of entry.addresses) if (expires <= now) entry.addresses.delete(address)
+        for (const [address, { expires }] of entry.addresses) if (expires <= now) entry.addresses.delete(address)
         this.#settle(entry)
         report(entry, events)
       }
@@ -194,7 +208,23 @@ export class SightingTable {
     this.#nextQuery = Number.NEGATIVE_INFINITY
   }
 
-  #pointer(record: PointerRecord, now: number, source: string, events: SightingEvent[]): Entry | undefined {
+  /** Forgets everything: the link is no more. */
+  clear(): SightingEvent[] {
+    const events: SightingEvent[] = []
+    for (const [key, entry] of this.#entries) this.#remove(key, entry, events)
+    return events
+  }
+
+  #remove(key: string, { instance, teller, reported }: Entry, events: SightingEvent[]): void {
+    this.#entries.delete(key)
+    const left = (this.#told.get(teller) ?? 1) - 1
+    if (left === 0) this.#told.delete(teller)
+    else this.#told.set(teller, left)
+    if (reported !== undefined) events.push({ kind: 'gone', instance })
+  }
+
+  #pointer(record: PointerRecord, telling: Telling): Entry | undefined {
+    const { now, source, events } = telling
     if (folded(record.name) !== this.#type) return undefined
     const key = folded(record.data)
     if (!key.endsWith(this.#suffix)) return undefined
@@ -209,15 +239,29 @@ export class SightingTable {
     const octets = Buffer.byteLength(instance)
     if (octets === 0 || octets > MAX_LABEL)
       events.push({ kind: 'ignored', instance, reason: `an instance name has 1 to ${MAX_LABEL} octets, not ${octets}` })
-    else if (this.#entries.size < MAX_SERVICES) {
+    else if (!telling.refused && this.#hasRoom(telling)) {
       const entry = newEntry(instance, record, now, source)
       this.#entries.set(key, entry)
+      this.#told.set(source, (this.#told.get(source) ?? 0) + 1)
       return entry
-    } else if (!this.#full) {
+    } else {
+      telling.refused = true
+      if (!this.#full) events.push({ kind: 'ignored', instance, reason: 'there are too many services' })
       this.#full = true
-      events.push({ kind: 'ignored', instance, reason: `there are more than ${MAX_SERVICES} services` })
     }
     return undefined
+  }
+
+  /** Whether a source may tell of one more service. When the table is full, the newest of the source that has most makes room. */
+  #hasRoom({ source, events }: Telling): boolean {
+    const own = this.#told.get(source) ?? 0
+    if (own >= MAX_SERVICES_EACH) return false
+    if (this.#entries.size < MAX_SERVICES) return true
+    const [most, count] = [...this.#told].reduce((a, b) => (b[1] > a[1] ? b : a))
+    if (count <= Math.max(own + 1, FAIR_SHARE)) return false
+    const [key, entry] = [...this.#entries].findLast(([, { teller }]) => teller === most)!
+    this.#remove(key, entry, events)
+    return true
   }
 
   /** Works out what follows from what is known of a service. */
@@ -230,7 +274,7 @@ export class SightingTable {
       txt?.expires ?? NEVER,
       complete ? NEVER : entry.created + COMPLETE_WITHIN,
     )
-    entry.addressExpires = Math.min(NEVER, ...entry.addresses.values())
+    entry.addressExpires = Math.min(NEVER, ...[...entry.addresses.values()].map(({ expires }) => expires))
     entry.refreshAt = this.#refreshAt(entry)
     entry.wanted = missing(entry)
     if (entry.wanted.length === 0 || entry.asks >= MAX_ASKS) entry.askAt = NEVER
@@ -245,12 +289,22 @@ export class SightingTable {
   }
 }
 
+/** A response that is being read. */
+interface Telling {
+  readonly now: number
+  readonly source: string
+  readonly events: SightingEvent[]
+  /** There was no room for one of its services, so there is none for the others. */
+  refused: boolean
+}
+
 function newEntry(instance: string, pointer: PointerRecord, now: number, source: string): Entry {
   return {
     instance,
     fqdn: pointer.data,
     created: now,
     lives: { ptr: lifeOf(pointer.ttl, now) },
+    teller: source,
     source,
     addresses: new Map(),
     asks: 0,
@@ -291,6 +345,16 @@ function readCard(entry: Entry, { data, ttl }: TextRecord, now: number, source: 
   }
 }
 
+/** Addresses of the host of a service. Those that are said to be all of their kind outlive the older ones (RFC 6762 §10.2). */
+function readAddresses({ addresses }: Entry, records: readonly AddressRecord[], now: number): void {
+  for (const { type, data, ttl } of records)
+    if (addresses.has(data) || (ttl > 0 && addresses.size < MAX_ADDRESSES))
+      addresses.set(data, { type, heard: now, expires: lifeOf(ttl, now).expires })
+  for (const address of addresses.values())
+    if (address.heard < now - GOODBYE && records.some(({ type, flush }) => flush && type === address.type))
+      address.expires = Math.min(address.expires, now + GOODBYE)
+}
+
 function addressesOf(records: readonly DnsRecord[]): Map<string, AddressRecord[]> {
   const all = new Map<string, AddressRecord[]>()
   for (const record of records) {
@@ -313,7 +377,7 @@ function report(entry: Entry, events: SightingEvent[]): void {
   events.push({ kind: 'seen', sighting })
 }
 
-function sameSighting(a: Sighting, b: Sighting): boolean {
+function sameSighting(a: Omit<Sighting, 'via'>, b: Omit<Sighting, 'via'>): boolean {
   const sameAddresses =
     a.addresses.length === b.addresses.length && a.addresses.every((address, at) => address === b.addresses[at])
   return a.host === b.host && a.port === b.port && sameAddresses && Buffer.compare(a.card, b.card) === 0

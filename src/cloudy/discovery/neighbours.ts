@@ -1,0 +1,286 @@
+// Whom to believe of those who show a card on the link: sightings in, people out. No network, no timer, and a clock that is given.
+//
+// A card is believed when everything in it holds, it is announced from where it says, and it is not older than one that was seen of the same key.
+// To verify costs time, so it is done so often a second and no more, for each source and in all, and once for each card.
+import { createHash } from 'node:crypto'
+import { isIPv6, SocketAddress } from 'node:net'
+import { type CallingCard, MAX_CARD_ADDRESSES, verifyCard } from '../calling-card.js'
+import type { Fingerprint } from '../fingerprint.js'
+import { ObjectError } from '../object-error.js'
+import { Allowance } from './allowance.js'
+import { isLinkLocal } from './interfaces.js'
+import type { Sighting } from './sightings.js'
+
+/** Verifications: of what one source announces, and of all. One takes about 0.6 ms. */
+export const VERIFICATIONS = { each: { perSecond: 10, atOnce: 20 }, all: { perSecond: 40, atOnce: 100 } } as const
+/** Sightings that wait for their verification; of one source, and in all. */
+export const MAX_WAITING_EACH = 64
+export const MAX_WAITING = 1024
+/** People that are seen at a time, and of these, whom one source announced: keys are free, so there must be a bound. */
+export const MAX_SEEN = 1024
+export const MAX_SEEN_EACH = 64
+/** Outcomes of verifications that are kept. */
+export const MAX_OUTCOMES = 2048
+/** Keys whose highest sequence number is kept until the card expires: more than can be verified in that time. */
+export const MAX_SEQUENCES = 32_768
+/** Places where one person is seen: several interfaces, and old names of the service. */
+const MAX_PLACES = 16
+/** Reasons told in a second; whoever shows thousands of bad cards fills no log. */
+const COMPLAINTS = { each: { perSecond: 2, atOnce: 10 }, all: { perSecond: 10, atOnce: 50 } } as const
+/** Milliseconds until those that wait are looked at again. */
+const LOOK_AGAIN = 100
+
+/** Somebody whose card is believed. Seen is not met: only TLS proves that they are there. */
+export interface Seen {
+  readonly card: CallingCard
+  /** Where the announcement says they are, and the card does not deny; an address that is valid on one link only comes with its interface. */
+  readonly addresses: readonly string[]
+  /** The name of the service. */
+  readonly instance: string
+  /** Since when, in milliseconds since 1970. */
+  readonly since: number
+}
+
+export interface NeighboursOptions {
+  /** Our own key, whose cards are not news. */
+  readonly self?: Fingerprint | undefined
+  /** Milliseconds since 1970. */
+  now(): number
+  onAppeared?(seen: Seen): void
+  /** Somebody shows a newer card, or is at other addresses. */
+  onChanged?(seen: Seen, before: Seen): void
+  /** Somebody said goodbye, fell silent, or their card expired. */
+  onGone?(seen: Seen): void
+  /** A card that is not believed, and why. The name is the network's; not every case of many is told. */
+  onIgnored?(instance: string, reason: string): void
+}
+
+interface Person {
+  seen: Seen
+  /** By whose announcement they were seen first. */
+  readonly source: string
+  /** Service and interface, and the addresses announced there. */
+  readonly places: Map<string, readonly string[]>
+}
+
+type Outcome = { readonly card: CallingCard } | { readonly reason: string }
+
+export class Neighbours {
+  readonly #options: NeighboursOptions
+  readonly #people = new Map<Fingerprint, Person>()
+  readonly #seen = new Map<Fingerprint, Seen>()
+  readonly #bySource = new Map<string, number>()
+  readonly #sequences = new Map<Fingerprint, { sequence: number; expires: number }>()
+  readonly #outcomes = new Map<string, Outcome>()
+  readonly #verifications = new Allowance(VERIFICATIONS.each, VERIFICATIONS.all)
+  readonly #complaints = new Allowance(COMPLAINTS.each, COMPLAINTS.all)
+  /** By source, then by service; a source that was served goes behind the others. */
+  readonly #waiting = new Map<string, Map<string, Sighting>>()
+  #waitingCount = 0
+
+  constructor(options: NeighboursOptions) {
+    this.#options = options
+  }
+
+  /** Whose cards are believed now, by key. */
+  get seen(): ReadonlyMap<Fingerprint, Seen> {
+    return this.#seen
+  }
+
+  /** How much is kept: for tests of what a flood can do. */
+  get sizes() {
+    const { size: people } = this.#people
+    return { people, waiting: this.#waitingCount, sequences: this.#sequences.size, outcomes: this.#outcomes.size }
+  }
+
+  /** A service was seen, or something in it changed. */
+  sighted(sighting: Sighting): void {
+    const digest = createHash('sha256').update(sighting.card).digest('base64')
+    this.#unwait(sighting.source, placeOf(sighting))
+    const outcome = this.#outcomes.get(digest) ?? this.#verify(sighting, digest)
+    if (outcome === undefined) this.#wait(sighting)
+    else this.#judge(sighting, outcome)
+  }
+
+  /** A service is not there any more. */
+  left(gone: Pick<Sighting, 'instance' | 'via'>): void {
+    const place = placeOf(gone)
+    for (const source of [...this.#waiting.keys()]) this.#unwait(source, place)
+    for (const person of [...this.#people.values()]) {
+      if (!person.places.delete(place)) continue
+      if (person.places.size === 0) this.#forget(person)
+      else this.#update(person, {})
+    }
+  }
+
+  /** A service, or what it says, was left out before it came here. */
+  ignored(instance: string, reason: string): void {
+    if (this.#complaints.take(reason, this.#options.now())) this.#options.onIgnored?.(instance, reason)
+  }
+
+  /** Forgets who has expired, and verifies what waits. To be called when `due()` has come, or about so. */
+  tick(): void {
+    const now = this.#options.now()
+    for (const person of [...this.#people.values()]) if (person.seen.card.expires * 1000 <= now) this.#forget(person)
+    for (const [key, { expires }] of this.#sequences) if (expires * 1000 <= now) this.#sequences.delete(key)
+    while (this.#verifications.isLeft(now)) {
+      let served = false
+      for (const [source, services] of [...this.#waiting]) {
+        const [first] = services.values()
+        if (first === undefined || !this.#verifications.isLeft(now)) break
+        const before = this.#waitingCount
+        this.#waiting.delete(source)
+        this.#waiting.set(source, services)
+        this.sighted(first)
+        served ||= this.#waitingCount < before
+      }
+      if (!served) break
+    }
+  }
+
+  /** When `tick` will have something to do, in milliseconds since 1970. */
+  due(): number {
+    if (this.#waitingCount > 0) return this.#options.now() + LOOK_AGAIN
+    let due = Number.POSITIVE_INFINITY
+    for (const { seen } of this.#people.values()) due = Math.min(due, seen.card.expires * 1000)
+    for (const { expires } of this.#sequences.values()) due = Math.min(due, expires * 1000)
+    return due
+  }
+
+  // Cards
+
+  /** @returns undefined when it has to wait */
+  #verify(sighting: Sighting, digest: string): Outcome | undefined {
+    const now = this.#options.now()
+    if (!this.#verifications.take(sighting.source, now)) return undefined
+    const outcome = verify(sighting.card, now)
+    // A clock that is set right makes a card of the future one of today.
+    if (!('error' in outcome && outcome.error.reason === 'from-future')) keep(this.#outcomes, digest, outcome)
+    return outcome
+  }
+
+  #judge(sighting: Sighting, outcome: Outcome): void {
+    if ('reason' in outcome) this.#complain(sighting, outcome.reason)
+    else this.#judgeCard(sighting, outcome.card)
+  }
+
+  #judgeCard(sighting: Sighting, card: CallingCard): void {
+    if (card.fingerprint === this.#options.self) return
+    const now = this.#options.now()
+    const newest = this.#sequences.get(card.fingerprint)
+    const isFromHere = card.host.toLowerCase() === sighting.host.toLowerCase() && card.port === sighting.port
+    const addresses = isFromHere ? addressesOf(sighting, card) : undefined
+    if (card.expires * 1000 <= now) this.#complain(sighting, new ObjectError('expired').message)
+    else if (addresses === undefined) this.#complain(sighting, ELSEWHERE)
+    else if (newest !== undefined && card.sequence < newest.sequence)
+      this.#complain(sighting, new ObjectError('replayed').message)
+    else this.#believe(sighting, card, addresses)
+  }
+
+  #believe(sighting: Sighting, card: CallingCard, addresses: readonly string[]): void {
+    const place = placeOf(sighting)
+    const { fingerprint, sequence, expires } = card
+    const known = this.#people.get(fingerprint)
+    if (known === undefined && !this.#hasRoom(sighting)) return
+    this.#sequences.set(fingerprint, { sequence, expires: Math.max(expires, this.#sequences.get(fingerprint)?.expires ?? 0) })
+    if (known === undefined) this.#welcome(sighting, card, addresses)
+    else {
+      if (known.places.has(place) || known.places.size < MAX_PLACES) known.places.set(place, addresses)
+      this.#update(known, { card, instance: sighting.instance })
+    }
+  }
+
+  #welcome(sighting: Sighting, card: CallingCard, addresses: readonly string[]): void {
+    const { instance, source } = sighting
+    const seen = { card, addresses, instance, since: this.#options.now() }
+    this.#people.set(card.fingerprint, { seen, source, places: new Map([[placeOf(sighting), addresses]]) })
+    this.#seen.set(card.fingerprint, seen)
+    this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1)
+    this.#options.onAppeared?.(seen)
+  }
+
+  #hasRoom(sighting: Sighting): boolean {
+    if ((this.#bySource.get(sighting.source) ?? 0) >= MAX_SEEN_EACH)
+      this.#complain(sighting, `more than ${MAX_SEEN_EACH} people are seen at its address`)
+    else if (this.#people.size >= MAX_SEEN || this.#sequences.size >= MAX_SEQUENCES)
+      this.#complain(sighting, `more than ${MAX_SEEN} people are seen`)
+    else return true
+    return false
+  }
+
+  #update(person: Person, { card = person.seen.card, instance = person.seen.instance }: Partial<Seen>): void {
+    const before = person.seen
+    const addresses = [...new Set([...person.places.values()].flat())]
+    if (card.digest === before.card.digest && addresses.join() === before.addresses.join()) return
+    person.seen = { card, addresses, instance, since: before.since }
+    this.#seen.set(card.fingerprint, person.seen)
+    this.#options.onChanged?.(person.seen, before)
+  }
+
+  #forget({ seen, source }: Person): void {
+    this.#people.delete(seen.card.fingerprint)
+    this.#seen.delete(seen.card.fingerprint)
+    const left = (this.#bySource.get(source) ?? 1) - 1
+    if (left === 0) this.#bySource.delete(source)
+    else this.#bySource.set(source, left)
+    this.#options.onGone?.(seen)
+  }
+
+  #complain({ instance, source }: Sighting, reason: string): void {
+    if (this.#complaints.take(source, this.#options.now())) this.#options.onIgnored?.(instance, reason)
+  }
+
+  // Waiting
+
+  #wait(sighting: Sighting): void {
+    const services = this.#waiting.get(sighting.source) ?? new Map<string, Sighting>()
+    if (this.#waitingCount >= MAX_WAITING || services.size >= MAX_WAITING_EACH) return
+    services.set(placeOf(sighting), sighting)
+    this.#waiting.set(sighting.source, services)
+    this.#waitingCount += 1
+  }
+
+  #unwait(source: string, place: string): void {
+    const services = this.#waiting.get(source)
+    if (services?.delete(place)) this.#waitingCount -= 1
+    if (services?.size === 0) this.#waiting.delete(source)
+  }
+}
+
+const ELSEWHERE = new ObjectError('card', 'it is announced from elsewhere').message
+
+function verify(octets: Uint8Array, now: number): Outcome & { error?: ObjectError } {
+  try {
+    return { card: verifyCard(octets, { now }) }
+  } catch (error) {
+    if (error instanceof ObjectError) return { reason: error.message, error }
+    return { reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** Of two services with one name, on two interfaces, each is its own. */
+function placeOf({ instance, via }: Pick<Sighting, 'instance' | 'via'>): string {
+  return `${via} ${instance}`
+}
+
+/**
+ * The addresses of an announcement that the card names, too. Not all of them are in a card that is full, and none in one that names none; otherwise
+ * somebody who announces a stranger's card with an address of their own is not believed.
+ */
+function addressesOf({ addresses, via }: Sighting, card: CallingCard): readonly string[] | undefined {
+  const signed = new Set(card.addresses.map(canonical))
+  const both = addresses.filter((address) => signed.has(canonical(address)))
+  if (both.length > 0 || addresses.length === 0) return both
+  if (signed.size > 0 && signed.size < MAX_CARD_ADDRESSES) return undefined
+  return addresses.map((address) => (isLinkLocal(address) ? `${address}%${via}` : address))
+}
+
+/** An address in the one form that equal addresses have. */
+function canonical(address: string): string {
+  return new SocketAddress({ address, family: isIPv6(address) ? 'ipv6' : 'ipv4' }).address
+}
+
+function keep(outcomes: Map<string, Outcome>, digest: string, outcome: Outcome): void {
+  outcomes.set(digest, outcome)
+  if (outcomes.size > MAX_OUTCOMES) outcomes.delete(outcomes.keys().next().value!)
+}
