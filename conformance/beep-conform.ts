@@ -180,9 +180,8 @@ async function expectationsIn(file: string): Promise<Expectations> {
 }
 
 async function targetOf(place: string | undefined, { listen, exec }: Options): Promise<Target> {
-  const tell = (line: string) => process.stderr.write(`${printable(line)}\n`)
-  if (listen !== undefined) return awaited(listen, exec, tell)
-  if (exec !== undefined) return executed(exec, tell)
+  if (listen !== undefined) return awaited(listen, exec)
+  if (exec !== undefined) return executed(exec)
   if (place === undefined) throw new CannotRun('Say where the target is: tcp://HOST:PORT, --listen PORT or --exec COMMAND')
   const { hostname, port } = new URL(place)
   return dialled(hostname.replace(/^\[|\]$/g, ''), Number(port || 10_288))

@@ -7,8 +7,9 @@ import { FrameReader, type Heard } from './reader.js'
 import type { Ending } from './results.js'
 import { WireLog } from './wire-log.js'
 
-/** Frames that may be heard and not yet looked at. */
-const MAX_HEARD = 10_000
+/** Frames, and octets, that one connection may bring: no case asks a target for as much, so a target that gives more floods. */
+const MAX_FRAMES = 100_000
+const MAX_OCTETS = 64 * 1024 * 1024
 
 export class Connection {
   readonly log = new WireLog()
@@ -17,11 +18,15 @@ export class Connection {
   readonly patience: number
   /** Frames that were heard and that nobody has taken yet. */
   readonly heard: Heard[] = []
+  /** Every frame that was heard, in order, taken or not. */
+  readonly history: Heard[] = []
   /** How many frames had been heard when octets were written last. */
   heardAtWrite = 0
   /** All frames that were heard. */
   count = 0
   ending: Ending = 'open'
+  #octets = 0
+  #flooded = false
   readonly #ours: 'I' | 'L'
   #stream: Duplex
   #look: () => void = () => {}
@@ -79,6 +84,8 @@ export class Connection {
       const garbage = this.heard.find((each) => each.kind === 'garbage')
       if (garbage?.kind === 'garbage')
         throw new Failure(`expected ${what}; what came is no frame: ${garbage.why}: ${show(garbage.octets)}`)
+      if (this.#flooded)
+        throw new Failure(`expected ${what}; the target floods: more than ${MAX_FRAMES} frames or ${MAX_OCTETS} octets came`)
       if (this.ending !== 'open') throw new Failure(`expected ${what}; the target ended the connection (${this.ending})`)
       return undefined
     })
@@ -148,11 +155,18 @@ export class Connection {
   }
 
   #receive(octets: Uint8Array): void {
+    this.#octets += octets.length
+    if (this.#octets > MAX_OCTETS || this.count > MAX_FRAMES) {
+      this.#flooded = true
+      this.#stream.destroy()
+    }
+    if (this.#flooded) return
     this.log.said(this.#ours === 'I' ? 'L' : 'I', octets)
     for (const heard of this.reader.push(octets)) {
       this.count++
       this.#hear(heard)
-      if (this.heard.length < MAX_HEARD) this.heard.push(heard)
+      this.heard.push(heard)
+      this.history.push(heard)
     }
     this.#look()
   }

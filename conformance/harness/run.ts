@@ -40,6 +40,9 @@ const SHRINKING_TIME = 10_000
 /** A case that takes longer than this many patiences is given up, whatever it does. */
 const PATIENCES = 12
 
+/** After so many cases in a row that waited in vain the sanity case tells whether the target hangs. */
+const LATE = 3
+
 /** The case that runs first and last. */
 const SANITY = 'rfc3080/2.1/sanity'
 
@@ -60,6 +63,7 @@ export async function run(options: RunOptions): Promise<Results> {
   if (first.outcome !== 'passed')
     throw new CannotRun(`The target does not pass the sanity case (greetings, a channel, an echo, a release): ${first.saw}`)
   let died: string | undefined
+  let late = 0
   const pending = [...cases]
   const work = async () => {
     for (let one = pending.shift(); one !== undefined; one = pending.shift()) {
@@ -67,7 +71,13 @@ export async function run(options: RunOptions): Promise<Results> {
         died !== undefined ? `the target is gone: ${died}` : options.signal?.aborted ? 'the run was stopped' : undefined
       if (stop === undefined) options.onBegin?.(one)
       const result = stop === undefined ? await judge(one, options) : resultOf(one, { outcome: 'not-run', saw: stop })
+      late = result.ending === 'timeout' ? late + 1 : 0
       if (result.outcome === 'not-run') died ??= `noticed in ${one.id}: ${result.saw}`
+      else if (late >= LATE && died === undefined) {
+        late = 0
+        const { outcome, saw } = await sanity(options)
+        if (outcome !== 'passed') died = `noticed after ${one.id}: ${saw}`
+      }
       results.set(one, result)
       options.onResult?.(result, results.size, cases.length)
     }
@@ -127,12 +137,16 @@ interface Trial {
 async function judge(one: Case, options: RunOptions): Promise<CaseResult> {
   const began = performance.now()
   const missing = unsupported(one, options)
-  const trial: Trial =
+  let trial: Trial =
     missing !== undefined
       ? { outcome: 'unsupported', saw: missing }
       : one.samples === undefined
         ? await attempt(one, undefined, options)
         : await sample(one, one.samples, options)
+  if (trial.ending !== 'open' && trial.ending !== undefined) {
+    const lost = await options.target.lost?.()
+    if (lost !== undefined) trial = { ...trial, outcome: 'failed', saw: `${trial.saw === '' ? '' : `${trial.saw}; `}${lost}` }
+  }
   const known = knownDeviation(options.expectations, one.id)
   const fails = trial.outcome === 'failed' || trial.outcome === 'weak'
   return {

@@ -17,6 +17,8 @@ export interface Target {
    * @throws Unreachable
    */
   open(patience: number): Promise<Duplex>
+  /** Whether its program has ended since it was last asked, in words; only where we started it. */
+  lost?(): Promise<string | undefined>
   close(): Promise<void>
 }
 
@@ -24,6 +26,8 @@ export interface Target {
 const MAX_OUTPUT = 4096
 /** Between two attempts to reach it. */
 const PAUSE = 50
+/** A program that closed a connection because it died is gone this many milliseconds later. */
+const DYING = 30
 /** Connections of an initiator that nobody has asked for yet. */
 const MAX_WAITING = 64
 
@@ -38,9 +42,9 @@ export function dialled(host: string, port: number): Target {
 }
 
 /** A listener that a command starts: `{port}` in it stands for the port that it has to listen on. Started anew when it has died. */
-export async function executed(command: string, tell: (line: string) => void): Promise<Target> {
+export async function executed(command: string): Promise<Target> {
   const port = await freePort()
-  const program = new Program(command.replaceAll('{port}', String(port)), tell)
+  const program = new Program(command.replaceAll('{port}', String(port)))
   return {
     role: 'listener',
     place: `tcp://localhost:${port}`,
@@ -49,7 +53,7 @@ export async function executed(command: string, tell: (line: string) => void): P
       const deadline = performance.now() + Math.max(patience, 10_000)
       for (;;) {
         try {
-          return await dial('localhost', port, patience)
+          return await dialOnce('localhost', port, patience)
         } catch (error) {
           if (!program.running) throw new Unreachable(`the command ended before it listened on port ${port}${program.said()}`)
           if (performance.now() > deadline) throw error
@@ -57,12 +61,13 @@ export async function executed(command: string, tell: (line: string) => void): P
         }
       }
     },
+    lost: () => program.lost(),
     close: () => program.stop(),
   }
 }
 
 /** An initiator that is awaited on a port. With a command, which may name `{port}`, it is started for each connection. */
-export async function awaited(port: number, command: string | undefined, tell: (line: string) => void): Promise<Target> {
+export async function awaited(port: number, command: string | undefined): Promise<Target> {
   const server = createServer()
   const waiting: Socket[] = []
   server.on('connection', (socket) => {
@@ -80,7 +85,7 @@ export async function awaited(port: number, command: string | undefined, tell: (
     place: `port ${own}`,
     async open(patience) {
       if (command !== undefined) {
-        const program = new Program(command.replaceAll('{port}', String(own)), tell)
+        const program = new Program(command.replaceAll('{port}', String(own)))
         programs.add(program)
         program.start()
       }
@@ -110,11 +115,24 @@ async function nextSocket(server: Server, waiting: Socket[], patience: number): 
     if (socket !== undefined && !socket.destroyed) return socket
     const left = deadline - performance.now()
     if (left <= 0) throw new Unreachable(`no initiator connected within ${patience} ms`)
-    await once(server, 'waiting', { signal: AbortSignal.timeout(left) }).catch(() => {})
+    await once(server, 'waiting', { signal: AbortSignal.timeout(Math.ceil(left)) }).catch(() => {})
   }
 }
 
+/** Dials; one that is refused for a moment, as by a listener that starts again, is tried again. */
 async function dial(host: string, port: number, patience: number): Promise<Socket> {
+  const deadline = performance.now() + patience
+  for (;;) {
+    try {
+      return await dialOnce(host, port, patience)
+    } catch (error) {
+      if (performance.now() + PAUSE > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, PAUSE))
+    }
+  }
+}
+
+async function dialOnce(host: string, port: number, patience: number): Promise<Socket> {
   const socket = connect({ host, port, noDelay: true })
   socket.on('error', () => {})
   return new Promise((resolve, reject) => {
@@ -144,13 +162,12 @@ async function freePort(): Promise<number> {
 /** A program under test, and what it printed last. */
 class Program {
   readonly #command: string
-  readonly #tell: (line: string) => void
   #child: ChildProcess | undefined
   #output = ''
+  #told = false
 
-  constructor(command: string, tell: (line: string) => void) {
+  constructor(command: string) {
     this.#command = command
-    this.#tell = tell
   }
 
   get running(): boolean {
@@ -160,21 +177,29 @@ class Program {
   /** Starts it unless it runs. */
   start(): void {
     if (this.running) return
-    if (this.#child !== undefined)
-      this.#tell(`the target ended (${this.#child.signalCode ?? this.#child.exitCode})${this.said()}; it is started again`)
     this.#output = ''
+    this.#told = false
     // A group of its own, so that a shell's children end with it.
-    this.#child = spawn(this.#command, { shell: true, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(this.#command, { shell: true, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
     const keep = (octets: Buffer) => {
       this.#output = (this.#output + octets.toString()).slice(-MAX_OUTPUT)
     }
-    this.#child.stdout?.on('data', keep)
-    this.#child.stderr?.on('data', keep)
-    this.#child.on('error', (error) => keep(Buffer.from(error.message)))
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    child.on('error', (error) => keep(Buffer.from(error.message)))
   }
 
   said(): string {
     return this.#output === '' ? '' : `; it printed: ${JSON.stringify(this.#output.trim().slice(-500))}`
+  }
+
+  /** Tells its end once. */
+  async lost(): Promise<string | undefined> {
+    await new Promise((resolve) => setTimeout(resolve, DYING))
+    if (this.#told || this.#child === undefined || this.running) return undefined
+    this.#told = true
+    return `its program ended (${this.#child.signalCode ?? `exit code ${this.#child.exitCode}`})${this.said()}`
   }
 
   async stop(): Promise<void> {
@@ -187,11 +212,8 @@ class Program {
       } catch {
         return
       }
-      const gone = await Promise.race([
-        exit.then(() => true),
-        new Promise<false>((resolve) => setTimeout(() => resolve(false), 2000).unref()),
-      ])
-      if (gone) return
+      const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), 2000).unref())
+      if (await Promise.race([exit.then(() => true), late])) return
     }
   }
 }

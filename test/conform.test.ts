@@ -1,0 +1,150 @@
+// `beep conform` as its user runs it: against our own programs in both roles, over TCP.
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { Results } from '../conformance/harness/results.js'
+
+const BEEP = join('dist', 'cli', 'beep.js')
+const ECHO = 'http://example.org/profiles/echo'
+const LISTENER = `exec '${process.execPath}' ${BEEP} listen --port {port} --echo ${ECHO}`
+const INITIATOR = `exec '${process.execPath}' ${BEEP} ping localhost:{port} --profile ${ECHO} --count 2`
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The judge is what `beep conform` starts; most tests go to it directly, since each program takes its time to start. */
+const JUDGE = join('dist', 'judge', 'conformance', 'beep-conform.js')
+
+function conform(...options: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [JUDGE, ...options], (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+    })
+  })
+}
+
+describe('beep conform', () => {
+  let directory: string
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'beep-conform-'))
+  })
+  afterAll(() => rm(directory, { recursive: true, force: true }))
+
+  test('judges a listener that it starts, and reports in every form', async () => {
+    const [json, xml, pages] = ['results.json', 'results.xml', 'pages'].map((name) => join(directory, name)) as [
+      string,
+      string,
+      string,
+    ]
+    const reports = ['--json', json, '--junit', xml, '--html', pages]
+    const { code, stdout } = await conform(
+      '--exec',
+      LISTENER,
+      '--profile',
+      ECHO,
+      '--seed',
+      '7',
+      '--strict',
+      '--concurrency',
+      '4',
+      'rfc3080/2.2.1.2',
+      ...reports,
+    )
+    expect(stdout).toContain('✓ rfc3080/2.2.1.2/seqno-gap')
+    expect(stdout).toContain('seed 7, strict')
+    expect(stdout).toContain('Nothing unexpected.')
+    expect(code).toBe(0)
+    const results = JSON.parse(await readFile(json, 'utf8')) as Results
+    expect(results.target.role).toBe('listener')
+    expect(results.cases.every(({ outcome }) => outcome === 'passed' || outcome === 'unsupported')).toBe(true)
+    expect(results.cases.every(({ log, outcome }) => outcome !== 'passed' || log.length > 0)).toBe(true)
+    expect(await readFile(xml, 'utf8')).toContain('<testsuite name="rfc3080/2.2.1.2"')
+    expect(await readFile(join(pages, 'index.html'), 'utf8')).toContain('seqno-gap')
+    const merged = join(directory, 'merged')
+    expect(await conform('--merge', json, json, '--html', merged)).toMatchObject({ code: 0 })
+    expect(await readFile(join(merged, 'index.html'), 'utf8')).toContain('BEEP conformance')
+  }, 30_000)
+
+  test('judges an initiator that it starts for each case', async () => {
+    const { code, stdout } = await conform(
+      '--listen',
+      '0',
+      '--exec',
+      INITIATOR,
+      '--profile',
+      ECHO,
+      '--strict',
+      '--case',
+      'rfc3080/2.2.1.2/seqno-gap',
+    )
+    expect(stdout).toContain('✓ rfc3080/2.2.1.2/seqno-gap')
+    expect(code).toBe(0)
+  }, 30_000)
+
+  test('something unexpected is exit code 1: here a deviation that is none', async () => {
+    const file = join(directory, 'wrong.json')
+    await writeFile(
+      file,
+      JSON.stringify({ name: 'ours', about: 'a trial', deviations: { 'rfc3080/2.2.1.2/seqno-gap': 'it never looks' } }),
+    )
+    const { code, stdout } = await conform(
+      '--exec',
+      LISTENER,
+      '--profile',
+      ECHO,
+      '--target',
+      file,
+      '--case',
+      'rfc3080/2.2.1.2/seqno-gap',
+    )
+    expect(stdout).toContain('listed as a deviation, but it passes')
+    expect(code).toBe(1)
+  }, 30_000)
+
+  test.each<[string, string[], RegExp]>([
+    ['no place', ['--profile', ECHO], /Say where the target is/],
+    ['no profile', ['tcp://127.0.0.1:1'], /--profile URI/],
+    ['nobody there', ['tcp://127.0.0.1:1', '--profile', ECHO, '--timeout', '100'], /cannot connect to 127\.0\.0\.1:1/],
+    ['no such case', ['tcp://127.0.0.1:1', '--profile', ECHO, '--case', 'rfc3080/0/none'], /There is no case rfc3080\/0\/none/],
+    ['no case that matches', ['tcp://127.0.0.1:1', '--profile', ECHO, 'nonesuch'], /No case matches/],
+    ['a file that does not exist', ['tcp://127.0.0.1:1', '--profile', ECHO, '--target', '/nonexistent'], /nonexistent/],
+    ['a merge without a page', ['--merge', 'a.json'], /--html DIRECTORY/],
+    ['a merge of something else', ['--merge', 'package.json', '--html', '/nonexistent'], /package\.json holds no results/],
+    ['a seed that is none', ['--seed', 'x'], /It is a number/],
+  ])('what cannot run is exit code 2: %s', async (_, options, why) => {
+    const { code, stderr } = await conform(...options)
+    expect(stderr).toMatch(why)
+    expect(code).toBe(options[0] === '--seed' ? 1 : 2)
+  })
+
+  test('lists the cases, each with its level', () => {
+    // By the name that its user types.
+    const { stdout } = spawnSync(process.execPath, [BEEP, 'conform', '--list'], { encoding: 'utf8' })
+    const lines = stdout.trim().split('\n')
+    expect(lines.every((line) => /^(rfc308[01]|robustness)\/\S+ {2}(MUST|SHOULD|MAY)( property)? {2}\S/.test(line))).toBe(true)
+    expect(lines.length).toBeGreaterThan(2)
+  })
+
+  test('plays a transcript and compares', async () => {
+    const file = join(directory, 'session.txt')
+    const said = (header: string, element: string) => {
+      const lines = ['Content-Type: application/beep+xml', '', `${element}END`]
+      const size = `${lines.join('\r\n')}`.length - 3
+      return [`${header} ${size}`, ...lines]
+    }
+    const spoken = (side: string, lines: readonly string[]) => lines.map((line) => `${side}: ${line}`.trimEnd())
+    const greeting = said('RPY 0 0 . 0', '<greeting />')
+    const start = said('MSG 0 1 . 50', "<start number='1'><profile uri='http://example.org/none' /></start>")
+    const refusal = said('ERR 0 1 . 123', "<error code='550'>other words</error>")
+    const session = [...spoken('I', greeting), ...spoken('L', greeting), ...spoken('I', start), ...spoken('L', refusal)]
+    await writeFile(file, `${session.join('\n')}\n`)
+    const { stdout, code } = await conform('--exec', LISTENER, '--transcript', file)
+    expect(stdout).toBe('✓ RPY 0 0 .\n✓ ERR 0 1 .\n')
+    expect(code).toBe(0)
+  }, 30_000)
+})
