@@ -6,7 +6,11 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { sanitise } from '../cloudy/index.js'
+import { addCardCommands } from './card-command.js'
 import { addDemoCommands } from './demo-command.js'
+import { addIdentityCommands } from './identity-command.js'
+import { addNearbyCommand } from './nearby-command.js'
+import { addObjectCommands } from './object-command.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
@@ -18,6 +22,15 @@ const program = new Command('cloudy')
   .addHelpText('after', '\nExit codes: 0 good, 1 not valid, 2 could not run.')
 
 addDemoCommands(program)
+addIdentityCommands(program)
+addCardCommands(program)
+addObjectCommands(program)
+addNearbyCommand(program)
+
+// Whoever reads may have had enough: `cloudy … | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
 
 program.parseAsync().catch((error) => {
   if (error instanceof CommanderError) {

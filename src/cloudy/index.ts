@@ -1,6 +1,7 @@
 // What the package gives to whoever wants Cloudy: identities, signed objects, cards, peers.
 export { type Availability, type CallingCard, type CardFields, signCard, verifyCard } from './calling-card.js'
 export { type IdentityCertificate, readCertificate } from './certificate.js'
+export { type Watch, type WatchOptions, watchNeighbours } from './discovery/watch.js'
 export { type Fingerprint, formatFingerprint, isFingerprint, parseFingerprint } from './fingerprint.js'
 export { Friend, type FriendOptions } from './friend.js'
 export { type GenerateOptions, Identity, IdentityError, type LoadOptions, type SignOptions } from './identity.js'

@@ -65,12 +65,14 @@ export class Peer implements AsyncDisposable {
   #watch!: Watch
   #card!: Uint8Array
   #sequence = 0
+  #state: { readonly availability: Availability; readonly status: string }
   #timers: NodeJS.Timeout[] = []
 
   private constructor(options: PeerOptions) {
     this.#options = options
     this.identity = options.identity
     this.#now = options.now ?? Date.now
+    this.#state = { availability: options.availability ?? 'available', status: options.status ?? '' }
     this.store = new ObjectStore({ now: this.#now })
     const { certificate: own, fingerprint: self } = options.identity
     const acquaintances = this.#acquaintances
@@ -183,6 +185,15 @@ export class Peer implements AsyncDisposable {
     throw failure
   }
 
+  /**
+   * Shows another state, and with it what one likes to say about it: those who watch see a card that has changed.
+   * @param status at most `MAX_STATUS` characters
+   */
+  async setState(availability: Availability, status = ''): Promise<void> {
+    this.#state = { availability, status }
+    await this.#renew()
+  }
+
   /** Says goodbye, releases all sessions and stops listening. */
   async close(): Promise<void> {
     for (const timer of this.#timers.splice(0)) clearInterval(timer)
@@ -208,7 +219,7 @@ export class Peer implements AsyncDisposable {
   }
 
   #signCard(host: string): Promise<Uint8Array> {
-    const { availability = 'available', status = '' } = this.#options
+    const { availability, status } = this.#state
     const now = this.#now()
     // It grows across restarts too, without having been kept.
     this.#sequence = Math.max(this.#sequence + 1, toSeconds(now))
