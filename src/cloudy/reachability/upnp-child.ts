@@ -1,0 +1,93 @@
+// The process that speaks UPnP: nat-api's client, which reads datagrams and XML of strangers with old code, kept where it can do little harm. It has
+// no secrets, talks to the default gateway alone and is ended by our own process when it takes too long. The only file that imports nat-api.
+//
+// Of nat-api only the UPnP client is loaded: what is around it crashes on any NAT-PMP answer, doubles its timers and cannot ask for a permanent lease.
+import { Socket } from 'node:net'
+import os from 'node:os'
+import type { ActionCall, ChildSays, Errand } from './upnp-messages.js'
+
+/** Most octets that one connection may bring. A description has a few thousand. */
+const MAX_ANSWER = 262_144
+const MAX_TEXT = 200
+
+const errand = JSON.parse(process.argv[2] ?? '{}') as Errand
+/** The UPnP error code in what the gateway answered last: nat-api drops it. */
+let errorCode: number | undefined
+
+fenceConnections(errand.gateway)
+fenceInterfaces(errand.localAddress)
+// An import would run before the fences are up.
+const { default: Upnp } = await import('nat-api/lib/upnp/index.js')
+const client = Upnp.createClient()
+const read = client.ssdp._parseResponse.bind(client.ssdp)
+client.ssdp._parseResponse = (datagram, localAddress, from) => {
+  // Any host on the link can answer a search; a gateway that is not the default one is none of ours.
+  if (from.address === errand.gateway && isDescribedThere(datagram)) read(datagram, localAddress, from)
+}
+
+client.findGateway((error, device) => {
+  if (error !== null || device === undefined) return tell({ kind: 'none', text: 'the router does not answer a search for UPnP' })
+  process.on('message', ({ action, args }: ActionCall) => {
+    errorCode = undefined
+    device.run(action, args, (failure, body) => {
+      if (failure === null) tell({ kind: 'done', values: valuesOf(body, `${action}Response`) })
+      else tell({ kind: 'error', code: errorCode, text: failure.message.slice(0, MAX_TEXT) })
+    })
+  })
+  tell({ kind: 'found' })
+})
+process.on('disconnect', () => process.exit())
+
+function tell(message: ChildSays): void {
+  process.send?.(message)
+}
+
+/** Whatever asks for a connection, a description that points elsewhere or a redirection too, gets one to the gateway or none. */
+function fenceConnections(gateway: string): void {
+  const prototype = Socket.prototype as unknown as { connect(...args: unknown[]): Socket }
+  const { connect } = prototype
+  prototype.connect = function (this: Socket, ...args: unknown[]) {
+    // `net` passes its arguments on in an array of its own.
+    const [options] = (Array.isArray(args[0]) ? args[0] : args) as [{ readonly host?: unknown } | undefined]
+    if (options?.host !== gateway) {
+      this.destroy(new Error('the description points to another host than the router'))
+      return this
+    }
+    let said = ''
+    this.on('data', (octets) => {
+      if (this.bytesRead > MAX_ANSWER) this.destroy(new Error('the router says too much'))
+      said = (said + octets.toString('latin1')).slice(-4096)
+      const code = /<errorCode>\s*(\d{1,4})\s*<\/errorCode>/.exec(said)?.[1]
+      if (code !== undefined) errorCode = Number(code)
+    })
+    return connect.apply(this, args)
+  }
+}
+
+/** The search leaves by the interface to the gateway alone. */
+function fenceInterfaces(localAddress: string): void {
+  const all = os.networkInterfaces
+  os.networkInterfaces = () => {
+    const [name, info] =
+      Object.entries(all())
+        .flatMap(([key, infos]) => (infos ?? []).map((each) => [key, each] as const))
+        .find(([, { address }]) => address === localAddress) ?? []
+    return name === undefined || info === undefined ? {} : { [name]: [info] }
+  }
+}
+
+function isDescribedThere(datagram: string): boolean {
+  const location = /^location\s*:\s*(\S+)\s*$/im.exec(datagram)?.[1] ?? ''
+  if (!URL.canParse(location)) return false
+  const { protocol, hostname } = new URL(location)
+  return protocol === 'http:' && hostname === errand.gateway
+}
+
+/** The texts in the answer to an action, by the names of the elements. */
+function valuesOf(body: unknown, element: string): Record<string, string> {
+  const key = Object.keys(body ?? {}).find((name) => name === element || name.endsWith(`:${element}`))
+  const answer = key === undefined ? undefined : (body as Record<string, unknown>)[key]
+  const values: Record<string, string> = {}
+  for (const [name, value] of Object.entries(answer ?? {})) if (typeof value === 'string') values[name] = value.slice(0, MAX_TEXT)
+  return values
+}
