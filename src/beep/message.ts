@@ -170,14 +170,14 @@ export class InboundMessage implements Message {
 
   async bytes(limit = this.#receiving.maxMessage): Promise<Buffer> {
     this.#take()
-    const only = this.#only()
+    const only = this.#only(limit)
     if (only !== undefined) return worthKeeping(only) ? asBuffer(only) : Buffer.from(only)
     return this.#gather(limit)
   }
 
   async text(limit = this.#receiving.maxMessage): Promise<string> {
     this.#take()
-    const only = this.#only()
+    const only = this.#only(limit)
     return (only === undefined ? await this.#gather(limit) : asBuffer(only)).toString('utf8')
   }
 
@@ -221,9 +221,11 @@ export class InboundMessage implements Message {
   }
 
   /** The whole body when it is here in one piece: the usual case of small messages. */
-  #only(): Uint8Array | undefined {
+  #only(limit = Number.POSITIVE_INFINITY): Uint8Array | undefined {
     if (!this.complete || this.#pieces.length !== 1 || this.#head !== 0) return undefined
-    return this.#next()
+    const only = this.#next()!
+    if (only.length > limit) throw tooLarge(limit)
+    return only
   }
 
   async #gather(limit: number): Promise<Buffer> {

@@ -46,6 +46,16 @@ describe('bodies on their way in', () => {
     await initiator.release()
   })
 
+  test('the limit of who gathers holds for a body in one piece, too, to the octet', async () => {
+    const { channel, initiator } = await channelTo((message) => message)
+    const reply = () => channel.request('12345678')
+    for (const how of ['bytes', 'text', 'json'] as const) {
+      await expect((await reply())[how](7)).rejects.toMatchObject({ code: 'BEEP_ERR_TOO_LARGE' })
+      expect(String(await (await reply())[how](8))).toBe('12345678')
+    }
+    await initiator.release()
+  })
+
   test('a loop that is left early lets the rest go', async () => {
     const { channel, initiator } = await channelTo(async (message) => {
       for await (const piece of message) return String(piece[0])
