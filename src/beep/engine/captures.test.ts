@@ -3,6 +3,7 @@ import type { Buffer } from 'node:buffer'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { runs } from '../test-kit-runs.js'
 import { type DataHeader, formatHeader } from '../wire/frame.js'
 import { FrameReader } from '../wire/frame-reader.js'
 import { formatTranscript, parseTranscript, type Side } from '../wire/transcript.js'
@@ -79,7 +80,7 @@ describe.each(files)('%s', (file) => {
     expect(read(wire, chunksOf([1]))).toEqual(frames)
     fc.assert(
       fc.property(sizes, (cuts) => expect(read(wire, chunksOf(cuts))).toEqual(frames)),
-      { numRuns: 3 },
+      runs(3),
     )
   })
 
@@ -99,7 +100,7 @@ describe.each(files)('%s', (file) => {
     expect(replay(steps, side, chunksOf([1])).events).toEqual(replayed.events)
     fc.assert(
       fc.property(sizes, (cuts) => expect(replay(steps, side, chunksOf(cuts)).events).toEqual(replayed.events)),
-      { numRuns: 3 },
+      runs(3),
     )
   })
 })

@@ -1,7 +1,7 @@
 // Two engines under random commands, cut and delivered anyhow: every message in order and exactly once, windows kept, no deadlock.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { runs } from './test-kit.js'
+import { runs } from '../test-kit-runs.js'
 import { compare, Side } from './test-kit-pair.js'
 
 const SIZES = [0, 1, 5, 100, 1000, 4094, 5000, 12_000]

@@ -1,6 +1,7 @@
 // Against a peer that means no good: limits, the end of the transport in the middle, garbage, and valid sessions with an octet changed.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { runs } from '../test-kit-runs.js'
 import type { Engine } from './engine.js'
 import type { Event } from './events.js'
 import {
@@ -23,7 +24,6 @@ import {
   octets,
   type Peer,
   reply,
-  runs,
   text,
 } from './test-kit.js'
 

@@ -316,27 +316,3 @@ export function advanceTo({ receiving, sending }: Channel, seqno: number): void 
     sending.update(sending.next, 4096)
   }
 }
-
-/** Properties that soak, two at a time: what share of the time each has. */
-const SOAKING = 5 / 2
-
-/**
- * How often a property runs: `count` times, or in a soak (`npm run test:soak`) for its share of the minutes.
- * @returns parameters for `fc.assert`
- */
-export function runs(count: number): {
-  numRuns: number
-  seed?: number
-  interruptAfterTimeLimit?: number
-  markInterruptAsFailure?: boolean
-} {
-  const minutes = Number(process.env.SOAK_MINUTES ?? 0)
-  if (minutes === 0) return { numRuns: count }
-  const interruptAfterTimeLimit = (minutes / SOAKING) * 60_000
-  return {
-    numRuns: Number.MAX_SAFE_INTEGER,
-    seed: Number(process.env.SOAK_SEED),
-    interruptAfterTimeLimit,
-    markInterruptAsFailure: false,
-  }
-}

@@ -1,6 +1,7 @@
 // The XML of channel 0: what is read, what is refused and with which code, and that what we write comes back the same.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { runs } from '../test-kit-runs.js'
 import { type Element, ElementError, formatElement, parseElement } from './elements.js'
 
 const ECHO = 'http://example.org/echo'
@@ -115,7 +116,7 @@ describe('round trip', () => {
     )
     fc.assert(
       fc.property(fc.array(pieces), (parts) => expect([500, 501, undefined]).toContain(refusal(parts.join('')))),
-      { numRuns: 500 },
+      runs(500),
     )
   })
 })

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { ProtocolError } from '../errors.js'
+import { runs } from '../test-kit-runs.js'
 import {
   contentType,
   EntityReader,
@@ -76,7 +77,7 @@ describe('properties', () => {
           ),
         ).toEqual(read([octets(whole)], max))
       }),
-      { numRuns: 500 },
+      runs(500),
     )
   })
 

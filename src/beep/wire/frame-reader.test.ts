@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { data, type Frame, octets, readFrame, text, writeFrame } from '../engine/test-kit.js'
 import { ProtocolError, type Rule } from '../errors.js'
+import { runs } from '../test-kit-runs.js'
 import { FrameReader } from './frame-reader.js'
 import { REFUSED } from './test-kit-frames.js'
 
@@ -189,7 +190,7 @@ describe('properties', () => {
         const result = read(cut(frames.map(writeFrame).join(''), sizes))
         expect(result).toEqual({ frames, rule: undefined, message: '', between: true })
       }),
-      { numRuns: 400 },
+      runs(400),
     )
   })
 
@@ -204,7 +205,7 @@ describe('properties', () => {
           expect(read(cut(wire, sizes), pace)).toEqual({ frames, rule: undefined, message: '', between: true })
         },
       ),
-      { numRuns: 300 },
+      runs(300),
     )
   })
 
@@ -232,7 +233,7 @@ describe('properties', () => {
         }
         expect(read(cut(mutant, sizes))).toEqual(result)
       }),
-      { numRuns: 600 },
+      runs(600),
     )
   })
 
@@ -246,7 +247,7 @@ describe('properties', () => {
         const wire = pieces.join('')
         expect(read(cut(wire, sizes))).toEqual(read([wire]))
       }),
-      { numRuns: 400 },
+      runs(400),
     )
   })
 })

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { data, readFrames, text } from '../engine/test-kit.js'
+import { runs } from '../test-kit-runs.js'
 import type { Keyword } from './frame.js'
 import { FrameWriter } from './frame-writer.js'
 
@@ -93,7 +94,7 @@ describe('frames', () => {
         expect(readFrames(written)).toHaveLength(frames.length)
         expect(writer.octets).toBe(0)
       }),
-      { numRuns: 150 },
+      runs(150),
     )
   })
 })

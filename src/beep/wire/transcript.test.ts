@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { runs } from '../test-kit-runs.js'
 import { parseElement, parseSimple } from './elements.js'
 import { isBeepXml, splitEntity } from './entity.js'
 import { abridge, formatTranscript, type Note, parseTranscript, type Side, type Spoken } from './transcript.js'
@@ -62,7 +63,7 @@ describe('properties', () => {
       fc.property(fc.array(entry, { maxLength: 8 }), (entries) => {
         expect(parseTranscript(formatTranscript(entries))).toEqual(joined(entries))
       }),
-      { numRuns: 500 },
+      runs(500),
     )
   })
 
