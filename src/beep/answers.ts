@@ -84,10 +84,7 @@ export class Answers {
   /** `<ok/>` follows once the profile agrees and everything has been sent and answered; what never ends is refused after a while. */
   close({ channel: number, code, text }: Extract<Event, { type: 'close' }>): void {
     const session = this.#session
-    for (const channel of this.#concerned(number)) channel.askedToClose()
-    const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
-    const timer = setTimeout(late, session.options.settleTimeout ?? SETTLE_TIMEOUT).unref()
-    this.#settling.set(number, timer)
+    const timer = this.crossed(number)
     const agree = () => {
       // The profile may decide when it is too late.
       if (this.#settling.get(number) !== timer || session.over) return
@@ -107,6 +104,15 @@ export class Answers {
     }
   }
 
+  /** A close that the peer asks for, be it that ours crossed it: what is under way should end, and what does not is a reason to refuse. */
+  crossed(number: number): NodeJS.Timeout {
+    for (const channel of this.#concerned(number)) channel.askedToClose()
+    const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
+    const timer = setTimeout(late, this.#session.options.settleTimeout ?? SETTLE_TIMEOUT).unref()
+    this.#settling.set(number, timer)
+    return timer
+  }
+
   /** With number 0, the release, all channels. */
   #concerned(number: number): OpenChannel[] {
     return [...this.#session.channels.values()].filter((channel) => number === 0 || channel.number === number)
@@ -114,7 +120,8 @@ export class Answers {
 
   #refuse(number: number, error: unknown): void {
     const session = this.#session
-    if (session.over) return
+    // While a tuning message is handled, the end of a channel may have come and not been told.
+    if (session.over || !session.engine.closeAsked(number)) return
     this.settled(number)
     for (const channel of this.#concerned(number)) channel.stays()
     const { replyCode, text, lang } = session.refusal(error)

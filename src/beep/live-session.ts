@@ -312,6 +312,9 @@ export class LiveSession implements Session {
       case 'close':
         this.#answers.close(event)
         break
+      case 'crossed':
+        this.#answers.crossed(event.channel)
+        break
       case 'closed':
         this.#channelClosed(event.channel, event.by)
         break

@@ -18,7 +18,7 @@ const HEADERS = formatEntity({ contentType: 'application/beep+xml' })
 const OK = encode({ name: 'ok' })
 
 /** A request of the peer, in order; replies leave in that order (§2.6.1). */
-interface Request {
+export interface Request {
   readonly msgno: number
   /** Octets whose credit is withheld until the reply has been cut. */
   readonly withheld: number
@@ -115,7 +115,7 @@ export class ChannelZero {
   }
 
   refuse(channel: Channel, code: number, text: string, lang: string | undefined): void {
-    const request = this.#requests.find((each) => each.close === channel.number && each.reply === undefined)
+    const request = this.pendingClose(channel.number)
     if (request === undefined) throw new TypeError(`The peer did not ask to close channel ${channel.number}`)
     const body = encode(this.#error(code, text, lang))
     channel.state = nextState(channel.state, 'refused')
@@ -131,8 +131,11 @@ export class ChannelZero {
         zero ? this.#core.load.unacknowledged === 0 && this.#asks.size === 0 && this.#unasked.length === 0 : channel.acknowledged
       )
         this.#sayClose(channel)
-    } else if (channel.state === 'settling' || channel.state === 'crossing' || channel.state === 'ending') {
-      if (zero ? this.#core.settled && this.#onlyReleaseAsked() : channel.settled) this.#settle(channel)
+    } else if (channel.state === 'settling' || channel.state === 'crossing') {
+      if (zero ? this.#core.settled && this.#onlyReleaseLeft() : channel.settled) {
+        channel.state = nextState(channel.state, 'settled')
+        this.#closed(channel, 'peer')
+      }
     }
   }
 
@@ -195,6 +198,7 @@ export class ChannelZero {
       this.#answerError(request, 553, `channel ${close.number} does not exist`)
     } else if (channel.state === 'closing') {
       channel.state = nextState(channel.state, 'closeReceived')
+      this.#core.emit({ type: 'crossed', channel: close.number })
       this.progress(channel)
     } else if (channel.state === 'open') {
       channel.state = nextState(channel.state, 'closeReceived')
@@ -225,22 +229,28 @@ export class ChannelZero {
     }
   }
 
-  /** Everything on the channel has been sent and answered: `<ok/>` (§2.3.1.4). */
-  #settle(channel: Channel): void {
-    const request = this.#requests.find((each) => each.close === channel.number && each.reply === undefined)
-    channel.state = nextState(channel.state, 'settled')
+  /** The close, or with number 0 the release, that the peer asked for and that has no answer yet. */
+  pendingClose(number: number): Request | undefined {
+    return this.#requests.find((each) => each.close === number && each.reply === undefined)
+  }
+
+  /** Nobody wants more of the channel. A peer that asked for that as well gets its `<ok/>` (§2.3.1.4, A24). */
+  #closed(channel: Channel, by: 'us' | 'peer'): void {
+    const request = this.pendingClose(channel.number)
     if (channel === this.#core.zero) {
-      if (request === undefined) this.#released('peer')
-      else this.#answer(request, 'RPY', OK, () => this.#released('peer'))
+      // What waits behind another reply would wait beyond the end of the session.
+      if (request === undefined || request !== this.#requests[0]) this.#released(by)
+      else this.#answer(request, 'RPY', OK, () => this.#released(by))
       return
     }
     this.#core.forget(channel)
-    this.#core.emit({ type: 'closed', channel: channel.number, by: 'peer' })
+    this.#core.emit({ type: 'closed', channel: channel.number, by })
     if (request !== undefined) this.#answer(request, 'RPY', OK)
   }
 
-  #onlyReleaseAsked(): boolean {
-    if (this.#unasked.length > 0) return false
+  /** Nothing of channel 0 is unanswered in either direction but releases. */
+  #onlyReleaseLeft(): boolean {
+    if (this.#unasked.length > 0 || this.#requests[0]?.close !== 0) return false
     for (const ask of this.#asks.values()) if (ask.kind !== 'close' || ask.channel !== this.#core.zero) return false
     return true
   }
@@ -316,13 +326,9 @@ export class ChannelZero {
       this.#core.emit({ type: 'closeRefused', channel: channel.number, error: replyError(element) })
       return
     }
+    // With its <ok/> the peer wants no reply any more that we may still owe it, and takes none (§2.3.1.3).
     channel.state = nextState(channel.state, 'closeAccepted')
-    if (channel.state !== 'closed') this.progress(channel)
-    else if (channel === this.#core.zero) this.#released('us')
-    else {
-      this.#core.forget(channel)
-      this.#core.emit({ type: 'closed', channel: channel.number, by: 'us' })
-    }
+    this.#closed(channel, 'us')
   }
 
   #released(by: 'us' | 'peer'): void {

@@ -289,7 +289,10 @@ describe('closes that cross (A24)', () => {
 
   test('R3080-2.3.1.3-19 T45 each is answered, and the channel is closed once', () => {
     const peer = crossing()
-    expect(peer.manage('MSG', 2, CLOSE_1)).toEqual([{ type: 'closed', channel: 1, by: 'peer' }])
+    expect(peer.manage('MSG', 2, CLOSE_1)).toEqual([
+      { type: 'crossed', channel: 1 },
+      { type: 'closed', channel: 1, by: 'peer' },
+    ])
     expect(said(peer)).toEqual(['RPY 0 2 <ok />'])
     expect(peer.manage('RPY', 1, OK)).toEqual([])
     expect(peer.engine.state).toBe('open')
@@ -310,14 +313,33 @@ describe('closes that cross (A24)', () => {
     }
   })
 
-  test('their ok before we are settled: we finish, and answer', () => {
+  test('R3080-2.3.1.3-20 their ok before we are settled: it is closed, nothing more is said on it, and they are answered', () => {
     const peer = crossing()
     peer.say('MSG', 1, 0, '\r\n')
     peer.manage('MSG', 2, CLOSE_1)
-    expect(peer.manage('RPY', 1, OK)).toEqual([])
-    reply(peer.engine, 'RPY')
-    expect(said(peer)).toEqual(['RPY 1 0 \r\n', 'RPY 0 2 <ok />'])
-    expect(drain(peer.engine)).toEqual([{ type: 'closed', channel: 1, by: 'peer' }])
+    expect(peer.manage('RPY', 1, OK)).toEqual([{ type: 'closed', channel: 1, by: 'us' }])
+    expect(() => reply(peer.engine, 'RPY')).toThrow(RangeError)
+    expect(said(peer)).toEqual(['RPY 0 2 <ok />'])
+  })
+
+  test('R3080-2.3.1.3-12 theirs may be refused: ours goes on', () => {
+    const refusing = (): Peer => {
+      const peer = crossing()
+      peer.say('MSG', 1, 0, '\r\n')
+      peer.manage('MSG', 2, CLOSE_1)
+      peer.engine.refuse(1, 550)
+      expect(said(peer)).toEqual(["ERR 0 2 <error code='550' />"])
+      expect(peer.engine.maySend(1)).toBe(false)
+      reply(peer.engine, 'RPY')
+      expect(said(peer)).toEqual(['RPY 1 0 \r\n'])
+      return peer
+    }
+    expect(refusing().manage('RPY', 1, OK)).toEqual([{ type: 'closed', channel: 1, by: 'us' }])
+    const refused = refusing()
+    expect(types(refused.manage('ERR', 1, "<error code='550' />"))).toEqual(['closeRefused'])
+    expect(refused.engine.maySend(1)).toBe(true)
+    const again = refusing()
+    expect(types(again.manage('MSG', 3, CLOSE_1))).toEqual(['crossed', 'closed'])
   })
 
   test('their refusal of ours: their own close goes on', () => {
@@ -334,7 +356,7 @@ describe('closes that cross (A24)', () => {
     for (let count = 0; count < 16; count++) peer.engine.start([{ uri: E }])
     peer.engine.close(1)
     peer.heard()
-    expect(types(peer.manage('MSG', 2, CLOSE_1))).toEqual(['closed'])
+    expect(types(peer.manage('MSG', 2, CLOSE_1))).toEqual(['crossed', 'closed'])
     expect(said(peer)).toEqual(['RPY 0 2 <ok />'])
     peer.manage('ERR', 1, "<error code='550' />")
     expect(said(peer)).toEqual([])

@@ -178,6 +178,11 @@ export class Engine {
     this.#management.agree(this.#core.existing(channel))
   }
 
+  /** Whether the peer asks to close the channel, or with 0 to release the session, and has no answer yet. */
+  closeAsked(channel: number): boolean {
+    return this.#management.pendingClose(channel) !== undefined
+  }
+
   refuse(channel: number, code: number, text = '', lang?: string): void {
     checkCode(code)
     this.#management.refuse(this.#core.existing(channel), code, text, lang)

@@ -56,6 +56,8 @@ export type Event =
   | { readonly type: 'drain'; readonly message: OutgoingMessage }
   /** The peer asks to close a channel, or with 0 to release the session: `agree` or `refuse`. */
   | { readonly type: 'close'; readonly channel: number; readonly code: number; readonly text: string }
+  /** The peer's close, or release, crossed ours: nothing is to be decided, but it too waits for what is under way, and may be refused. */
+  | { readonly type: 'crossed'; readonly channel: number }
   /** A channel is closed; number 0: the session is released. */
   | { readonly type: 'closed'; readonly channel: number; readonly by: 'us' | 'peer' }
   /** The peer refused our close or release: everything is as before. */

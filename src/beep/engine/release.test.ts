@@ -84,7 +84,7 @@ describe('release', () => {
     i.close(0)
     l.close(0)
     const { i: ofI, l: ofL } = run(i, l)
-    expect([...types(ofI), ...types(ofL)]).toEqual(['closed', 'closed'])
+    expect([...types(ofI), ...types(ofL)]).toEqual(['crossed', 'closed', 'crossed', 'closed'])
     i.receiveEnd()
     l.receiveEnd()
     expect([i.state, l.state, i.nextEvent()]).toEqual(['released', 'released', undefined])

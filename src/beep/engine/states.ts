@@ -16,9 +16,7 @@ export const CHANNEL = {
   /** We agree: replies finish in both directions before `<ok/>`. */
   settling: { settled: 'closed', refused: 'open' },
   /** Both said close: each answers the other (A24). */
-  crossing: { settled: 'closed', closeAccepted: 'ending', closeRefused: 'settling' },
-  /** The peer's side is closed: we can only settle. */
-  ending: { settled: 'closed' },
+  crossing: { settled: 'closed', refused: 'closing', closeAccepted: 'closed', closeRefused: 'settling' },
   closed: {},
 } as const satisfies Table
 

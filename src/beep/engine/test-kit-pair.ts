@@ -191,6 +191,9 @@ export class Side {
         if (event.channel === 0) this.engine.agree(0)
         else this.#line(event.channel).asksToClose = 'undecided'
         break
+      case 'crossed':
+        if (event.channel !== 0) this.#line(event.channel).asksToClose = 'agreed'
+        break
       case 'closed':
         if (event.channel === 0) this.released = true
         else this.#line(event.channel).closed = true
