@@ -8,7 +8,7 @@ import type { ObjectQuery } from './object-query.js'
 import { type Asker, askObjects, followObjects } from './profiles/asking.js'
 import { askCertificates, startCertificates } from './profiles/certificates.js'
 import { type Manifest, sendFile } from './profiles/files.js'
-import { give } from './profiles/objects.js'
+import { endSubscriptions, give } from './profiles/objects.js'
 import { CERTIFICATES, FILES, OBJECTS } from './profiles/uris.js'
 import type { SignedObject } from './signed-object.js'
 
@@ -100,10 +100,12 @@ export class Friend implements AsyncDisposable {
 
   /** Parts in good order (RFC 3080 §2.4). */
   release(): Promise<void> {
+    endSubscriptions(this.session)
     return this.session.release()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    endSubscriptions(this.session)
     await this.session[Symbol.asyncDispose]()
   }
 

@@ -1,5 +1,5 @@
 // The objects profile: a MSG gives a signed object, or asks for those that are kept, or for all that come from now on.
-import { type Channel, type Message, type Outgoing, type Profile, ReplyError } from '../../beep/index.js'
+import { type Channel, type Message, type Outgoing, type Profile, ReplyError, type Session } from '../../beep/index.js'
 import { CARD_TYPE, type CallingCard, verifyCard } from '../calling-card.js'
 import type { IdentityCertificate } from '../certificate.js'
 import type { Fingerprint } from '../fingerprint.js'
@@ -160,13 +160,22 @@ async function* answer(query: ObjectQuery, telling: Telling): AsyncGenerator<Out
   if (found.length > MAX_ANSWERS) yield note('more')
 }
 
-/** Stays open until somebody closes the channel. The first answer comes at once: a close may not be sent before a reply has begun (RFC 3080 §2.3.1.3). */
+const followed = new WeakMap<Session, Set<() => void>>()
+
+/** Ends what the peer of a session follows: a release waits for all answers to end, and these have no end of their own. */
+export function endSubscriptions(session: Session): void {
+  for (const end of followed.get(session) ?? []) end()
+}
+
+/** Stays open until the peer closes the channel, or we end it. The first answer comes at once: a close may not be sent before a reply has begun (RFC 3080 §2.3.1.3). */
 async function* follow(query: ObjectQuery, telling: Telling): AsyncGenerator<Outgoing, void, void> {
   const { options, visit } = telling
   const subscription = options.store.subscribe(query, visit.person.fingerprint)
   if (subscription === undefined) throw new ReplyError(450, 'there are as many subscriptions as we have room for')
   const { signal } = visit.context
   const end = () => subscription.end()
+  const all = followed.get(visit.channel.session) ?? new Set()
+  followed.set(visit.channel.session, all.add(end))
   signal.addEventListener('abort', end)
   if (signal.aborted) end()
   try {
@@ -183,6 +192,7 @@ async function* follow(query: ObjectQuery, telling: Telling): AsyncGenerator<Out
     if (subscription.missed) yield note('more')
   } finally {
     signal.removeEventListener('abort', end)
+    all.delete(end)
     end()
   }
 }

@@ -29,13 +29,14 @@ export interface World extends AsyncDisposable {
   trust: Trust
   /** Milliseconds since 1970. */
   now: number
+  readonly gate: Gate
   readonly store: ObjectStore
   readonly acquaintances: Acquaintances
   /** What Bob's application was told of. */
   readonly received: Received[]
   readonly listener: Listener
-  /** Somebody dials Bob. */
-  dial(who: Identity): Promise<{ readonly friend: Friend; readonly atBob: Session }>
+  /** Somebody dials Bob, and may serve profiles, too. */
+  dial(who: Identity, profiles?: readonly Profile[]): Promise<{ readonly friend: Friend; readonly atBob: Session }>
 }
 
 export async function world(options: WorldOptions): Promise<World> {
@@ -83,13 +84,14 @@ export async function world(options: WorldOptions): Promise<World> {
     set now(time) {
       clock.now = time
     },
+    gate,
     store,
     acquaintances,
     received,
     listener,
-    async dial(who) {
+    async dial(who, profiles = []) {
       arrived = deferred()
-      const clear = await connect({ host: '127.0.0.1', port: listener.address.port })
+      const clear = await connect({ host: '127.0.0.1', port: listener.address.port, profiles })
       const session = await startTls(clear, {
         ...credentials(who),
         verify: (certificate) => void verifyKey(certificate, bob.fingerprint),
