@@ -156,7 +156,7 @@ export const styles = section('rfc3080/2.1.1', 'Exchange Styles', [
     'refused-and-not-done',
     {
       title: 'a request that is refused has no effect',
-      judges: ['R3080-2.1.1-02'],
+      judges: ['R3080-2.1.1-02', 'R3080-2.2.1.1-24'],
       quote: 'the server does not perform any task and replies with an "ERR"',
       sends: 'a start of a profile that nobody has, then a message on the channel',
       expects: 'ERR; then the channel does not exist, and the session ends without an answer',
