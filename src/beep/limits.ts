@@ -11,6 +11,9 @@ export const INITIAL_WINDOW = 4096
 /** Longest initialization message in a `<profile>`, in octets of UTF-8 character data (RFC 3080 §2.3.1.2, A31). */
 export const MAX_INITIALIZATION = 4096
 
+/** Longest name of an entity header, in octets: no line of headers is longer (RFC 5322 §2.1.1), so what is longer never was a name (A29). */
+export const MAX_FIELD_NAME = 998
+
 /** Limits that we choose and that a user may change; each is an option of a session. */
 export interface Limits {
   /** Largest window a channel may grow to, in octets, 4096..2147483647. 256 KiB measured best on loopback; 1 MiB was worse. */

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { ProtocolError } from '../errors.js'
+import { MAX_FIELD_NAME } from '../limits.js'
 import { runs } from '../test-kit-runs.js'
 import {
   contentType,
@@ -219,12 +220,29 @@ describe('reading', () => {
     expect(block).toHaveLength(100)
     expect(whole(`${block}body`, 100)).toMatchObject({ body: 'body' })
     expect(whole(`${block}body`, 99)).toBe('too long')
-    expect(whole('x'.repeat(200), 99)).toBe('too long')
+    expect(whole(`A: b\r\n${'x'.repeat(200)}`, 99)).toBe('too long')
     expect(whole(`${'x'.repeat(98)} `, 99)).toMatchObject({ body: `${'x'.repeat(98)} ` })
     expect(whole('x'.repeat(99), 99)).toMatchObject({ body: 'x'.repeat(99) })
     expect(whole(`<${'x'.repeat(200)}`, 99)).toMatchObject({ body: `<${'x'.repeat(200)}` })
     expect(whole('\r\n'.repeat(100), 99)).toMatchObject({ body: '\r\n'.repeat(99) })
     expect(() => splitEntity(octets(`A: ${'b'.repeat(20_000)}`))).toThrow(ProtocolError)
+  })
+
+  test('A29 what begins with a name that no header can have is body, however it is cut', () => {
+    const longest = 'x'.repeat(MAX_FIELD_NAME)
+    expect(whole(`${longest}: b\r\n\r\nbody`, 2000)).toEqual({ headers: { [longest]: 'b' }, body: 'body' })
+    for (const [body, maxHeaders] of [
+      [`x${longest}: b\r\n\r\nbody`, 2000],
+      [`A: b\r\nx${longest}: b\r\n\r\nbody`, 2000],
+      ['x'.repeat(100_000), undefined],
+      ['x'.repeat(200), 99],
+      ['x'.repeat(99), 99],
+    ] as const) {
+      expect(whole(body, maxHeaders)).toEqual({ headers: {}, body })
+      const pieces = body.match(/.{1,70}/gs)!.map(octets)
+      expect(read(pieces, maxHeaders)).toEqual({ headers: {}, body })
+      expect(read([octets(body.slice(0, 1)), octets(body.slice(1))], maxHeaders)).toEqual({ headers: {}, body })
+    }
   })
 
   test('what is held is a copy: one octet does not keep its chunk alive', () => {

@@ -2,7 +2,7 @@
 // The headers belong to the message, not to its frames, so their reader takes pieces cut anywhere.
 import { Buffer } from 'node:buffer'
 import { ProtocolError } from '../errors.js'
-import { DEFAULT_LIMITS } from '../limits.js'
+import { DEFAULT_LIMITS, MAX_FIELD_NAME } from '../limits.js'
 
 /** Entity headers: names in lower case, values unfolded and without white space around them. Of a repeated header the first counts. */
 export type Headers = ReadonlyMap<string, string>
@@ -76,14 +76,28 @@ function classOf(octet: number): OctetClass {
 /** A piece of a message is scanned up to the octet that decides, or to its end. */
 class Scanner {
   state = START
+  /** Longest name that a header can have: where all are short, a text without a colon is a body all the same. */
+  readonly #maxName: number
+  /** Octets of the name that is coming in. */
+  #name = 0
+
+  constructor(maxHeaders: number) {
+    this.#maxName = Math.min(MAX_FIELD_NAME, maxHeaders - 1)
+  }
 
   /** @returns how many octets were looked at */
   scan(octets: Uint8Array, limit: number): number {
     const end = Math.min(octets.length, limit)
     let { state } = this
+    let name = this.#name
     let at = 0
-    while (at < end && state !== BODY && state !== END) state = NEXT[(state << 8) | octets[at++]!]!
+    while (at < end && state !== BODY && state !== END) {
+      state = NEXT[(state << 8) | octets[at++]!]!
+      if (state !== NAME) name = 0
+      else if (++name > this.#maxName) state = BODY
+    }
     this.state = state
+    this.#name = name
     return at
   }
 }
@@ -131,7 +145,7 @@ export function splitEntity(
   const { block } = latestRead
   if (block.length <= maxHeaders && startsWith(octets, block))
     return { headers: latestRead.headers, body: octets.subarray(block.length) }
-  const scanner = new Scanner()
+  const scanner = new Scanner(maxHeaders)
   const end = scanner.scan(octets, maxHeaders)
   if (scanner.state === END) {
     const headers = readBlock(octets.subarray(0, end))
@@ -149,7 +163,7 @@ export function splitEntity(
  */
 export class EntityReader {
   readonly #maxHeaders: number
-  readonly #scanner = new Scanner()
+  readonly #scanner: Scanner
   /** A copy of what came so far: views would keep alive the whole chunk of each. */
   #held: Uint8Array = NOTHING
   #length = 0
@@ -159,6 +173,7 @@ export class EntityReader {
   /** @param maxHeaders octets that the header block may have, its empty line counted; at least 2 */
   constructor(maxHeaders: number = DEFAULT_LIMITS.maxEntityHeaders) {
     this.#maxHeaders = maxHeaders
+    this.#scanner = new Scanner(maxHeaders)
   }
 
   /** The headers; none as long as they are not complete. */
