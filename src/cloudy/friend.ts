@@ -5,7 +5,7 @@ import type { IdentityCertificate } from './certificate.js'
 import type { Fingerprint } from './fingerprint.js'
 import type { Identity } from './identity.js'
 import type { ObjectQuery } from './object-query.js'
-import { type Asker, askObjects, followObjects } from './profiles/asking.js'
+import { type Asker, askObjects, type Following, followObjects } from './profiles/asking.js'
 import { askCertificates, startCertificates } from './profiles/certificates.js'
 import { type Manifest, sendFile } from './profiles/files.js'
 import { endSubscriptions, give } from './profiles/objects.js'
@@ -73,13 +73,10 @@ export class Friend implements AsyncDisposable {
   /**
    * Follows the objects that come to them from now on, verified; what is there already is for a query.
    * @param options.signal ends it; so does leaving the iteration
-   * @returns once they have begun. The iteration ends when they close the channel or release the session; it throws ReplyError 450 when we did
-   *   not keep up or had our share: then there is more than was told
+   * @returns once they have begun. The iteration ends when they end it, which they do before they release the session; it throws ReplyError 450
+   *   when we did not keep up or had our share: then there is more than was told
    */
-  subscribe(
-    query: ObjectQuery,
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<AsyncGenerator<SignedObject, void, void>> {
+  subscribe(query: ObjectQuery, options: { readonly signal?: AbortSignal } = {}): Promise<Following> {
     return followObjects(this.session, query, this.#asker, options.signal)
   }
 

@@ -49,45 +49,78 @@ async function* askOnce(
   return undefined
 }
 
+/** Objects as they come. Leaving the iteration ends it, also while somebody waits for the next. */
+export interface Following extends AsyncIterableIterator<SignedObject, undefined>, AsyncDisposable {
+  return(): Promise<IteratorResult<SignedObject, undefined>>
+}
+
 /**
  * Follows the objects that come to a peer from now on, on a channel of its own. What is there already is for a query.
  * @param signal ends it; so does leaving the iteration
- * @returns once the peer has begun. It ends when the peer closes the channel or releases the session; it throws ReplyError 450 when we did not
- *   keep up or had our share: then there is more than was told
+ * @returns once the peer has begun. It ends when the peer ends it, which it does before it releases the session; it throws ReplyError 450 when
+ *   we did not keep up or had our share: then there is more than was told
  */
 export async function followObjects(
   session: Session,
   query: ObjectQuery,
   asker: Asker,
   signal?: AbortSignal,
-): Promise<AsyncGenerator<SignedObject, void, void>> {
+): Promise<Following> {
   const channel = await session.start(OBJECTS, { signal })
-  const close = () => void channel.close().catch(() => {})
   try {
     const answers = channel.send(question(query, true))[Symbol.asyncIterator]()
     const first = await answers.next()
     if (first.done || !isOfType(first.value.contentType, JSON_TEXT) || (await readNote(first.value)) !== 'live')
       throw new ObjectError('unasked', 'a subscription begins with the note that it does')
-    signal?.addEventListener('abort', close)
-    if (signal?.aborted) close()
-    return coming({ [Symbol.asyncIterator]: () => answers }, query, asker, async () => {
-      signal?.removeEventListener('abort', close)
-      await channel.close().catch(() => {})
-    })
+    return following(channel, answers, query, asker, signal)
   } catch (error) {
-    close()
+    void channel.close().catch(() => {})
     throw error
   }
 }
 
-async function* coming(answers: AsyncIterable<Message>, query: ObjectQuery, asker: Asker, close: () => Promise<void>) {
-  try {
-    for await (const told of tell(answers, query, asker)) {
-      if (told === 'more') throw new ReplyError(450, 'there is more than was told: ask for it by a query')
-      yield told
+function following(
+  channel: Channel,
+  answers: AsyncIterator<Message>,
+  query: ObjectQuery,
+  asker: Asker,
+  signal: AbortSignal | undefined,
+): Following {
+  let left = false
+  const leave = async () => {
+    left = true
+    signal?.removeEventListener('abort', leave)
+    // What waits unread would hold up the end of the answers, and with it the close.
+    await answers.return?.()
+    await channel.close().catch(() => {})
+  }
+  const coming = async function* () {
+    try {
+      for await (const told of tell({ [Symbol.asyncIterator]: () => answers }, query, asker)) {
+        if (told === 'more') throw new ReplyError(450, 'there is more than was told: ask for it by a query')
+        yield told
+      }
+    } catch (error) {
+      // Whoever waits when it is left sees it end.
+      if (!left) throw error
+    } finally {
+      if (!left) await leave()
     }
-  } finally {
-    await close()
+    return undefined
+  }
+  const objects = coming()
+  signal?.addEventListener('abort', leave)
+  if (signal?.aborted) void leave()
+  return {
+    next: () => objects.next(),
+    return: async () => {
+      await leave()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncDispose]: leave,
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
 }
 

@@ -269,6 +269,21 @@ describe('a subscription', () => {
     expect(await friend.give((await note('still here')).octets)).toMatch(/^[0-9a-f]{64}$/)
   })
 
+  test('is left before anything was read, or while its reader waits, or with much that waits unread', async () => {
+    const { friend, atBob, objects } = await following()
+    await objects.return()
+    expect([friend.session.channels.size, atBob.channels.size]).toEqual([0, 0])
+    const waiting = await friend.subscribe({})
+    const next = waiting.next()
+    await waiting[Symbol.asyncDispose]()
+    expect(await next).toEqual({ done: true, value: undefined })
+    const full = await friend.subscribe({})
+    for (const each of large) here.store.put(each)
+    await settled(() => atBob.traffic.octetsSent)
+    await full.return()
+    expect([friend.session.channels.size, atBob.channels.size]).toEqual([0, 0])
+  })
+
   test('is ended by a signal, also while its reader waits', async () => {
     const { friend } = await met()
     const controller = new AbortController()
@@ -276,7 +291,8 @@ describe('a subscription', () => {
     const next = objects.next()
     controller.abort()
     expect(await next).toEqual({ done: true, value: undefined })
-    expect(friend.session.channels.size).toBe(0)
+    await expect(friend.subscribe({}, { signal: controller.signal })).rejects.toThrow(/aborted/)
+    await friend.release()
   })
 
   test('ends with its store, which is how a peer stops', async () => {
