@@ -1,0 +1,238 @@
+// The address book: in which order what is dialled, what never is, and what is kept on the disk.
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { AddressBook, type AddressBookOptions, MAX_ADDRESSES, MAX_DIALLED, MAX_PEOPLE } from './address-book.js'
+import { formatFingerprint } from './fingerprint.js'
+import { WrongKeyError } from './profiles/person.js'
+
+const name = (n: number) => formatFingerprint(Buffer.alloc(32, n % 256).fill(n >> 8, 0, 1))
+const ada = name(1)
+const bob = name(2)
+const onLink = (address: string) => address.startsWith('192.168.7.') || address.startsWith('fd77:') || address.startsWith('fe80:')
+const card = (
+  fields: Partial<{ fingerprint: string; addresses: string[]; port: number; external: { address: string; port: number } }> = {},
+) => ({
+  fingerprint: ada,
+  addresses: ['192.168.7.2', 'fd77::2', '10.1.1.1', '192.168.7.3'],
+  port: 4000,
+  external: { address: '44.128.0.1', port: 40_000 },
+  ...fields,
+})
+const hosts = (addresses: readonly { host: string }[]) => addresses.map(({ host }) => host)
+const open = (options: AddressBookOptions = {}) => AddressBook.open({ onLink, ...options })
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cloudy-book-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+describe('the order', () => {
+  test('is: where it worked last, what was typed, the link with both families in turn, the public address', async () => {
+    let time = 1
+    const book = await open({ now: () => time++ })
+    book.learn(card(), ['fe80::2%eth0'])
+    book.type(ada, { host: 'ada.example', port: 5000 })
+    expect(hosts(book.dialable(ada))).toEqual([
+      'ada.example',
+      'fe80::2%eth0',
+      '192.168.7.2',
+      'fd77::2',
+      '192.168.7.3',
+      '44.128.0.1',
+    ])
+    await book.dial(ada, async ({ host }) => (host === '192.168.7.3' ? host : Promise.reject(new Error('no'))), { discard() {} })
+    expect(hosts(book.dialable(ada)).slice(0, 2)).toEqual(['192.168.7.3', 'ada.example'])
+    book.learn(card({ addresses: ['192.168.7.2'] }))
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.3', 'ada.example', '192.168.7.2', '44.128.0.1'])
+  })
+
+  test('has the newest card in it alone, and its ports', async () => {
+    const book = await open()
+    book.learn(card(), ['192.168.7.2'])
+    book.learn(card({ addresses: ['192.168.7.2'], port: 4001, external: { address: '44.128.0.2', port: 41_000 } }))
+    expect(book.dialable(ada)).toMatchObject([
+      { host: '192.168.7.2', port: 4001, source: 'card' },
+      { host: '44.128.0.2', port: 41_000, source: 'public' },
+    ])
+  })
+
+  test('what was typed stays typed, whoever says the same', async () => {
+    const book = await open()
+    book.type(ada, { host: '192.168.7.2', port: 4000 })
+    book.learn(card({ addresses: ['192.168.7.2'] }))
+    book.learn(card({ addresses: [] }))
+    expect(book.dialable(ada)).toMatchObject([{ host: '192.168.7.2', source: 'typed' }, { source: 'public' }])
+  })
+})
+
+describe('never dialled', () => {
+  test('are addresses of others that are not on the link, or that are loopback, multicast or nobody’s', async () => {
+    const book = await open({ onLink: () => false })
+    const addresses = ['8.8.8.8', '127.0.0.1', '224.0.0.1', '0.0.0.0', '::1', 'ff02::1', '::ffff:127.0.0.1', 'fe80::1']
+    book.learn(card({ addresses, external: { address: '192.168.1.1', port: 80 } }), ['1.1.1.1', '127.0.0.2', 'fe80::9'])
+    expect(book.addressesOf(ada)).toHaveLength(12)
+    expect(book.dialable(ada)).toEqual([])
+    await expect(book.dial(ada, () => Promise.resolve(1), { discard() {} })).rejects.toThrow(/may be dialled from here/)
+    await expect(book.dial(bob, () => Promise.resolve(1), { discard() {} })).rejects.toThrow(bob)
+  })
+
+  test('are loopback and multicast, even if everything were on the link', async () => {
+    const book = await open({ onLink: () => true })
+    const odd = fc.constantFrom('127.0.0.1', '::1', '224.0.0.251', 'ff02::fb', '0.0.0.0', '::', '::ffff:127.0.0.1', '239.1.1.1')
+    const some = fc.array(fc.oneof(odd, fc.ipV4(), fc.ipV6()), { maxLength: 8 })
+    fc.assert(
+      fc.property(some, some, fc.ipV4(), (addresses, announced, address) => {
+        book.learn(card({ addresses, external: { address, port: 1 } }), announced)
+        const dialled = hosts(book.dialable(ada))
+        expect(dialled.length).toBeLessThanOrEqual(5)
+        for (const host of dialled) expect(host).not.toMatch(/^(0\.|127\.|22[4-9]\.|23\d\.|ff|::1$|::$|::ffff:127\.)/i)
+      }),
+    )
+  })
+
+  test('is anything but loopback, where that is asked for', async () => {
+    const book = await open({ loopbackOnly: true })
+    book.learn(card({ addresses: ['127.0.0.1', '192.168.7.2'] }))
+    book.type(ada, { host: 'ada.example', port: 1 })
+    expect(hosts(book.dialable(ada))).toEqual(['127.0.0.1'])
+  })
+
+  test('is what cannot be an address: it is not even kept', async () => {
+    const book = await open()
+    for (const host of ['', 'a b', '-x', 'x'.repeat(254), '\u001b[31m'])
+      expect(() => book.type(ada, { host, port: 1 })).toThrow(RangeError)
+    for (const port of [0, 65_536, 1.5, Number.NaN])
+      expect(() => book.type(ada, { host: 'ada.example', port })).toThrow(RangeError)
+  })
+})
+
+describe('bounds', () => {
+  test('so many addresses of one, and dialled; what was typed or worked stays', async () => {
+    const book = await open()
+    book.type(ada, { host: 'first.example', port: 1 })
+    for (let n = 0; n < 100; n++) book.type(ada, { host: `ada${n}.example`, port: 1 })
+    book.learn(card())
+    expect(book.addressesOf(ada)).toHaveLength(MAX_ADDRESSES)
+    expect(book.dialable(ada)).toHaveLength(MAX_DIALLED)
+  })
+
+  test('so many people; those known by hearsay go first', async () => {
+    const book = await open()
+    book.type(ada, { host: 'ada.example', port: 1 })
+    for (let n = 2; n < MAX_PEOPLE + 50; n++) book.learn(card({ fingerprint: name(n) }))
+    expect(book.addressesOf(ada)).toHaveLength(1)
+    expect(book.addressesOf(name(2))).toEqual([])
+    expect(book.addressesOf(name(MAX_PEOPLE + 49))).toHaveLength(5)
+  })
+})
+
+describe('dialling', () => {
+  test('ends with the first that proves the key; one that comes later is given back', async () => {
+    const book = await open()
+    book.learn(card({ addresses: ['192.168.7.2', '192.168.7.3'] }))
+    const discarded: string[] = []
+    const won = await book.dial(
+      ada,
+      ({ host }, { signal }) =>
+        host === '192.168.7.2'
+          ? new Promise((resolve) => signal.addEventListener('abort', () => resolve(host)))
+          : Promise.resolve(host),
+      { discard: (loser: string) => void discarded.push(loser), stagger: 1 },
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([won, discarded]).toEqual(['192.168.7.3', ['192.168.7.2']])
+    expect(book.dialable(ada)[0]).toMatchObject({ host: '192.168.7.3', worked: expect.any(Number) })
+  })
+
+  test('goes past an address where somebody else lives now; a wrong key is what is told when nobody else answers', async () => {
+    const book = await open()
+    book.learn(card())
+    const wrong = new WrongKeyError(ada, bob)
+    const onlyOutside = ({ host }: { host: string }) => (host === '44.128.0.1' ? Promise.resolve(host) : Promise.reject(wrong))
+    expect(await book.dial(ada, onlyOutside, { discard() {} })).toBe('44.128.0.1')
+    await expect(book.dial(ada, () => Promise.reject(wrong), { discard() {} })).rejects.toBe(wrong)
+  })
+
+  test('that fails says what became of each address', async () => {
+    const book = await open()
+    book.learn(card({ addresses: ['192.168.7.2'] }))
+    const failing = book.dial(ada, ({ host }) => Promise.reject(new Error(`no ${host}`)), { discard() {} })
+    await expect(failing).rejects.toThrow(
+      /192\.168\.7\.2 port 4000: no 192\.168\.7\.2; 44\.128\.0\.1 port 40000: no 44\.128\.0\.1/,
+    )
+  })
+
+  test('ends with its signal', async () => {
+    const book = await open()
+    book.learn(card())
+    const controller = new AbortController()
+    const dialling = book.dial(ada, () => new Promise(() => {}), { discard() {}, signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(dialling).rejects.toThrow('enough')
+  })
+})
+
+describe('the file', () => {
+  test('has what was typed or worked, and gives it back', async () => {
+    const path = join(folder, 'deep', 'addresses.json')
+    const book = await open({ path })
+    book.learn(card({ addresses: ['192.168.7.2', '192.168.7.3'] }))
+    book.learn(card({ fingerprint: bob }))
+    book.type(ada, { host: 'ada.example', port: 5000 })
+    await book.dial(ada, ({ host }) => (host === '192.168.7.3' ? Promise.resolve(1) : Promise.reject(new Error('no'))), {
+      discard() {},
+    })
+    await book.flush()
+    expect(await readdir(join(folder, 'deep'))).toEqual(['addresses.json'])
+    const again = await open({ path })
+    expect(hosts(again.dialable(ada))).toEqual(['192.168.7.3', 'ada.example'])
+    expect(again.addressesOf(bob)).toEqual([])
+    again.forget(ada)
+    await again.flush()
+    expect((await open({ path })).addressesOf(ada)).toEqual([])
+  })
+
+  test('is believed as a whole or not at all, and left alone', async () => {
+    const path = join(folder, 'whole.json')
+    const book = await open({ path })
+    book.type(ada, { host: 'ada.example', port: 5000 })
+    await book.flush()
+    const good = await readFile(path, 'utf8')
+    const damaged = [
+      good.slice(0, -3),
+      good.replace('5000', '70000'),
+      good.replace('typed', 'told'),
+      good.replace('"learnt"', '"more": 1, "learnt"'),
+      good.replace('"version": 1', '"version": 2'),
+      good.replace('ada.example', 'ada example'),
+      good.replace(
+        ada,
+        ada.replace(/^./, (c) => (c === 'a' ? 'b' : 'a')),
+      ),
+      '[]',
+      '',
+    ]
+    for (const text of damaged) {
+      await writeFile(path, text)
+      await expect(open({ path })).rejects.toThrow()
+      expect(await readFile(path, 'utf8')).toBe(text)
+    }
+  })
+
+  test('that cannot be written is told, and the book goes on', async () => {
+    const errors: unknown[] = []
+    await writeFile(join(folder, 'file'), '')
+    const book = await open({ path: join(folder, 'other.json') })
+    const failing = await AddressBook.open({ path: join(folder, 'gone', 'x.json'), onError: (error) => errors.push(error) })
+    await writeFile(join(folder, 'gone'), 'a file where a folder should be')
+    failing.type(ada, { host: 'ada.example', port: 1 })
+    await failing.flush()
+    expect(errors).toHaveLength(1)
+    expect(hosts(failing.dialable(ada))).toEqual(['ada.example'])
+    await book.flush()
+  })
+})

@@ -1,0 +1,314 @@
+// The address book: the one place that knows where a peer may be, from whom that is known and when, and what worked. An address is a hint, the key is
+// the peer: whoever is reached proves it.
+import { isIP } from 'node:net'
+import type { CallingCard } from './calling-card.js'
+import { type Fingerprint, isFingerprint } from './fingerprint.js'
+import type { Json } from './json.js'
+import { readJsonFile, writeJsonFile } from './json-file.js'
+import { type Lane, race } from './race.js'
+import { isOnLink, kindOf } from './reachability/address.js'
+import { isObject } from './signed-object.js'
+
+/**
+ * From whom an address is known: `typed` by our user; `link` the announcement on the link; `card` the card, of the network its owner is in; `public`
+ * the card, of a router that lets the world in.
+ */
+export const SOURCES = ['typed', 'link', 'card', 'public'] as const
+export type AddressSource = (typeof SOURCES)[number]
+
+/** A place where a peer may be. */
+export interface KnownAddress {
+  /** An IP address, with a zone id where it needs one; a host name only when our user typed it. */
+  readonly host: string
+  readonly port: number
+  readonly source: AddressSource
+  /** Milliseconds since 1970. */
+  readonly learnt: number
+  /** When the peer proved its key there last. */
+  readonly worked?: number | undefined
+}
+
+export interface AddressBookOptions {
+  /** A JSON file for the addresses that were typed or that worked; without one, all are forgotten with the process. */
+  readonly path?: string | undefined
+  /** Milliseconds since 1970; the clock by default. */
+  readonly now?: (() => number) | undefined
+  /** Only addresses of this machine are dialled: for tests and demonstrations. */
+  readonly loopbackOnly?: boolean | undefined
+  /** Whether an address is on one of our links; by the interfaces of this machine by default. */
+  readonly onLink?: ((address: string) => boolean) | undefined
+  /** Told when the file cannot be written. */
+  onError?(error: unknown): void
+}
+
+export interface DialOptions<T> {
+  readonly signal?: AbortSignal | undefined
+  /** Gives back what was reached too late. */
+  discard(loser: T): void
+  /** Milliseconds between the starts of attempts; 250 by default. */
+  readonly stagger?: number | undefined
+}
+
+/** People and addresses of one that are kept at a time: keys are free, and a card is its owner's to write. */
+export const MAX_PEOPLE = 1024
+export const MAX_ADDRESSES = 16
+/** Addresses of one peer that are dialled at a time, and of those the ones of a link that somebody else told us. */
+export const MAX_DIALLED = 8
+const MAX_TOLD = 4
+const MAX_HOST = 253
+const FILE_VERSION = 1
+
+export class AddressBook {
+  readonly #options: AddressBookOptions
+  readonly #now: () => number
+  readonly #onLink: (address: string) => boolean
+  /** The one that was changed last is the last. */
+  readonly #people = new Map<Fingerprint, readonly KnownAddress[]>()
+  #written: Promise<void> = Promise.resolve()
+
+  private constructor(options: AddressBookOptions) {
+    this.#options = options
+    this.#now = options.now ?? Date.now
+    this.#onLink = options.onLink ?? ((address) => isOnLink(address))
+  }
+
+  /**
+   * Opens the book.
+   * @throws Error when its file is not one: nothing in it is believed then, and it is left as it is
+   */
+  static async open(options: AddressBookOptions = {}): Promise<AddressBook> {
+    const book = new AddressBook(options)
+    if (options.path !== undefined)
+      for (const [person, addresses] of await readBook(options.path)) book.#people.set(person, addresses)
+    return book
+  }
+
+  /** All that is known of a peer, in the order in which it would be tried, also what may not be dialled from here. */
+  addressesOf(fingerprint: Fingerprint): readonly KnownAddress[] {
+    return inOrder(this.#people.get(fingerprint) ?? [], this.#onLink)
+  }
+
+  /**
+   * What is dialled, in order: where they were last, what was typed, the link (IPv6 and IPv4 in turn), the public address. What others told us is
+   * dialled on the link only, but for the one public address; never loopback nor multicast.
+   */
+  dialable(fingerprint: Fingerprint): readonly KnownAddress[] {
+    const allowed = this.addressesOf(fingerprint).filter((address) => this.#mayDial(address))
+    let told = 0
+    return allowed.filter(({ source }) => source === 'typed' || source === 'public' || told++ < MAX_TOLD).slice(0, MAX_DIALLED)
+  }
+
+  /** An address that our user typed. @throws RangeError when it cannot be one */
+  type(fingerprint: Fingerprint, place: { readonly host: string; readonly port: number }): void {
+    if (!isHost(place.host) || !isPort(place.port))
+      throw new RangeError('An address is a host name or IP address, and a port from 1 to 65535')
+    this.#learn(fingerprint, [{ ...place, source: 'typed', learnt: this.#now() }], [])
+    this.#save()
+  }
+
+  /** What a verified card says, and the announcement that brought it, if one did: it takes the place of what the last card said. */
+  learn(card: Pick<CallingCard, 'fingerprint' | 'addresses' | 'port' | 'external'>, announced: readonly string[] = []): void {
+    const learnt = this.#now()
+    const { port, external } = card
+    const at = (source: AddressSource) => (host: string) => ({ host, port, source, learnt })
+    const fresh: KnownAddress[] = [...announced.map(at('link')), ...card.addresses.map(at('card'))]
+    if (external !== undefined) fresh.push({ host: external.address, port: external.port, source: 'public', learnt })
+    this.#learn(card.fingerprint, fresh, ['link', 'card', 'public'])
+  }
+
+  /** Forgets a peer. */
+  forget(fingerprint: Fingerprint): void {
+    if (this.#people.delete(fingerprint)) this.#save()
+  }
+
+  /**
+   * Dials a peer: its addresses one shortly after the other, until the first succeeds; the others are stopped, and what they reach all the same is given back.
+   * @param attempt has to prove the key, or fail
+   * @throws what the attempt threw when there was one; AggregateError that tells what became of each address
+   */
+  async dial<T>(
+    fingerprint: Fingerprint,
+    attempt: (address: KnownAddress, lane: Lane) => Promise<T>,
+    options: DialOptions<T>,
+  ): Promise<T> {
+    const addresses = this.dialable(fingerprint)
+    if (addresses.length === 0) throw new Error(`No address of ${fingerprint} is known that may be dialled from here`)
+    const attempts = addresses.map((address) => async (lane: Lane) => ({ address, reached: await attempt(address, lane) }))
+    try {
+      const won = await race(attempts, { ...options, discard: ({ reached }) => options.discard(reached) })
+      this.#worked(fingerprint, won.address)
+      return won.reached
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      throw error instanceof AggregateError ? explain(fingerprint, addresses, error.errors) : error
+    }
+  }
+
+  /** Resolves once all that was learnt is in the file. */
+  async flush(): Promise<void> {
+    await this.#written
+  }
+
+  #mayDial({ host, source }: KnownAddress): boolean {
+    const [address = '', zone] = host.split('%')
+    const kind = kindOf(address)
+    if (this.#options.loopbackOnly) return kind === 'loopback'
+    if (kind === 'multicast' || kind === 'unspecified') return false
+    if (source === 'typed') return true
+    if (kind === 'loopback' || kind === 'none') return false
+    // Without the interface, a link-local address is on any link and on none.
+    if (kind === 'link-local' && isIP(address) === 6) return zone !== undefined && source === 'link'
+    return this.#onLink(address) || (source === 'public' && kind === 'public')
+  }
+
+  /** @param replaced sources of which only what is fresh, or worked, is kept */
+  #learn(fingerprint: Fingerprint, fresh: readonly KnownAddress[], replaced: readonly AddressSource[]): void {
+    const known = new Map((this.#people.get(fingerprint) ?? []).map(keyed))
+    const kept = [...known.values()].filter(({ source, worked }) => worked !== undefined || !replaced.includes(source))
+    const addresses = new Map(kept.map(keyed))
+    const told = new Set<string>()
+    for (const address of fresh) {
+      const place = keyOf(address)
+      // Of one place that is told twice, the first source counts; and what was typed stays so, whoever says the same.
+      if (told.has(place)) continue
+      told.add(place)
+      const before = known.get(place)
+      const source = before?.source === 'typed' ? before.source : address.source
+      addresses.set(place, { ...address, source, ...(before?.worked === undefined ? {} : { worked: before.worked }) })
+    }
+    this.#put(fingerprint, [...addresses.values()])
+  }
+
+  #worked(fingerprint: Fingerprint, { host, port }: KnownAddress): void {
+    const worked = this.#now()
+    const known = this.#people.get(fingerprint) ?? []
+    this.#put(
+      fingerprint,
+      known.map((each) => (isSamePlace(each, { host, port }) ? { ...each, worked } : each)),
+    )
+    this.#save()
+  }
+
+  #put(fingerprint: Fingerprint, addresses: readonly KnownAddress[]): void {
+    this.#people.delete(fingerprint)
+    if (addresses.length === 0) return
+    this.#people.set(fingerprint, addresses.toSorted(byWorth).slice(0, MAX_ADDRESSES))
+    if (this.#people.size <= MAX_PEOPLE) return
+    // Whoever is only known by hearsay goes first, and of those the one of whom nothing was heard for longest.
+    const all = [...this.#people]
+    const [oldest] = all.find(([, known]) => !known.some(isKept)) ?? all[0]!
+    this.#people.delete(oldest)
+  }
+
+  #save(): void {
+    const { path } = this.#options
+    if (path === undefined) return
+    const people = [...this.#people].map(([fingerprint, known]) => [fingerprint, known.filter(isKept)] as const)
+    const value: Json = {
+      version: FILE_VERSION,
+      people: Object.fromEntries(
+        people.filter(([, kept]) => kept.length > 0).map(([person, kept]) => [person, kept.map(toJson)]),
+      ),
+    }
+    this.#written = this.#written.then(() => writeJsonFile(path, value)).catch((error) => this.#options.onError?.(error))
+  }
+}
+
+// Order
+
+/** Latest success first, then what was typed, then the link, then the world; in the last two IPv6 and IPv4 in turn, so that a family that leads nowhere costs one wait (RFC 8305 §4). */
+function inOrder(addresses: readonly KnownAddress[], onLink: (address: string) => boolean): KnownAddress[] {
+  const worked = addresses.filter((each) => each.worked !== undefined).sort((a, b) => b.worked! - a.worked!)
+  const others = addresses.filter((each) => each.worked === undefined).sort((a, b) => b.learnt - a.learnt)
+  const typed = others.filter(({ source }) => source === 'typed')
+  const told = others
+    .filter(({ source }) => source !== 'typed')
+    .sort((a, b) => SOURCES.indexOf(a.source) - SOURCES.indexOf(b.source))
+  const near = (each: KnownAddress) => onLink(each.host.split('%')[0]!)
+  return [...worked, ...typed, ...inTurn(told.filter(near)), ...inTurn(told.filter((each) => !near(each)))]
+}
+
+function inTurn(addresses: readonly KnownAddress[]): KnownAddress[] {
+  const six = addresses.filter((each) => familyOf(each) === 6)
+  const four = addresses.filter((each) => familyOf(each) !== 6)
+  const length = Math.max(six.length, four.length)
+  return Array.from({ length }, (_, at) => [six[at], four[at]])
+    .flat()
+    .filter((each) => each !== undefined)
+}
+
+/** What is kept when there is no room for all. */
+function byWorth(a: KnownAddress, b: KnownAddress): number {
+  return Number(isKept(b)) - Number(isKept(a)) || (b.worked ?? b.learnt) - (a.worked ?? a.learnt)
+}
+
+/** What is worth to be written down: cards bring the rest again. */
+function isKept({ source, worked }: KnownAddress): boolean {
+  return source === 'typed' || worked !== undefined
+}
+
+function familyOf({ host }: KnownAddress): number {
+  return isIP(host.split('%')[0]!)
+}
+
+// Places
+
+function keyOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.toLowerCase()} ${port}`
+}
+
+function keyed(address: KnownAddress): readonly [string, KnownAddress] {
+  return [keyOf(address), address]
+}
+
+function isSamePlace(
+  a: { readonly host: string; readonly port: number },
+  b: { readonly host: string; readonly port: number },
+): boolean {
+  return keyOf(a) === keyOf(b)
+}
+
+function isHost(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > MAX_HOST) return false
+  return isIP(value.split('%')[0]!) !== 0 || /^[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?$/i.test(value)
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535
+}
+
+/** Another key is an answer, where everything else is a bad line: it is what is told. */
+function explain(fingerprint: Fingerprint, addresses: readonly KnownAddress[], errors: readonly unknown[]): unknown {
+  const wrongKey = errors.find((error) => error instanceof Error && error.name === 'WrongKeyError')
+  if (wrongKey !== undefined || errors.length === 1) return wrongKey ?? errors[0]
+  const told = addresses.map(
+    ({ host, port }, at) => `${host} port ${port}: ${errors[at] instanceof Error ? errors[at].message : errors[at]}`,
+  )
+  return new AggregateError(errors, `${fingerprint} was not reached. ${told.join('; ')}`)
+}
+
+// The file
+
+function toJson({ host, port, source, learnt, worked }: KnownAddress): Json {
+  return { host, port, source, learnt, ...(worked === undefined ? {} : { worked }) }
+}
+
+async function readBook(path: string): Promise<readonly (readonly [Fingerprint, KnownAddress[]])[]> {
+  const value = await readJsonFile(path)
+  if (value === undefined) return []
+  const people =
+    isObject(value) && value.version === FILE_VERSION && isObject(value.people) ? Object.entries(value.people) : undefined
+  const isRight = people?.every(
+    ([person, known]) => isFingerprint(person) && Array.isArray(known) && known.length <= MAX_ADDRESSES && known.every(isAddress),
+  )
+  if (!isRight || people === undefined || people.length > MAX_PEOPLE)
+    throw new Error(`${path} is no address book of this version: move it away, or give another path`)
+  return people as unknown as [Fingerprint, KnownAddress[]][]
+}
+
+function isAddress(value: Json): boolean {
+  if (!isObject(value)) return false
+  const { host, port, source, learnt, worked, ...more } = value
+  const times = [learnt, worked ?? 0].every((time) => Number.isSafeInteger(time) && Number(time) >= 0)
+  return isHost(host) && isPort(port) && SOURCES.some((known) => known === source) && times && Object.keys(more).length === 0
+}
