@@ -1,14 +1,11 @@
-// The tests that mutants of the wire and the engine have to survive: `npm run test:mutation -- --mutate 'src/beep/engine/window.ts'`.
+// The tests that mutants of the wire and the engine have to survive, with their properties run less often: see `mutation.mjs`.
+import { fileURLToPath } from 'node:url'
+import properties from './properties.jest.mjs'
+
+process.env.PROPERTY_RUNS ??= '0.05'
+
 export default {
-  testEnvironment: 'node',
-  rootDir: '..',
-  testMatch: ['<rootDir>/src/beep/wire/**/*.test.ts', '<rootDir>/src/beep/engine/**/*.test.ts'],
-  extensionsToTreatAsEsm: ['.ts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      { jsc: { parser: { syntax: 'typescript', explicitResourceManagement: true }, target: 'es2022' }, module: { type: 'es6' } },
-    ],
-  },
+  ...properties,
+  testEnvironment: fileURLToPath(new URL('./mutation-environment.cjs', import.meta.url)),
+  testMatch: ['<rootDir>/test/mutation-tests.mjs'],
 }
