@@ -33,6 +33,8 @@ export interface Running {
    * @throws Error when the process ends first or the time (in milliseconds) is over, with what it said instead
    */
   line(pattern: RegExp, patience?: number): Promise<RegExpExecArray>
+  /** Forgets what was said so far, so that `line` awaits what is to come. */
+  forget(): void
   /** Writes to its standard input. */
   write(text: string): void
   /** Resolves with the exit code, or the signal, once it has ended and said everything. */
@@ -67,8 +69,11 @@ export interface Host extends Namespace {
   /** 10.77.0.N and fd77::N in the first LAN of a network, 10.78.0.N and fd78::N in the second. */
   readonly ipv4: string
   readonly ipv6: string
-  /** Takes `eth0` up with its addresses and routes. */
-  plugIn(device?: string): Promise<void>
+  /** Takes the interface up with its addresses and routes. */
+  plugIn(): Promise<void>
+  /** Takes its port out of the switch: the host notices nothing, and hears nobody. */
+  detach(): Promise<void>
+  attach(): Promise<void>
 }
 
 export interface Network extends AsyncDisposable {
@@ -130,20 +135,21 @@ export async function network(): Promise<Network> {
     const port = `p${++lan.hosts}`
     const [ipv4, ipv6] = [`10.${lan.number}.0.${lan.hosts}`, `fd${lan.number}::${lan.hosts.toString(16)}`]
     await link(lan.bridge, port, host, device)
-    await lan.bridge.ip(`link set ${port} master br0`)
     const attached: Host = {
       ...host,
       ipv4,
       ipv6,
-      async plugIn(which = device) {
-        await host.ip(
-          `link set ${which} up`,
-          `addr replace ${ipv4}/24 brd + dev ${which}`,
-          `addr replace ${ipv6}/64 dev ${which} nodad`,
-          `route replace default via 10.${lan.number}.0.254 dev ${which} onlink metric ${lan.number}`,
-        )
-      },
+      plugIn: () =>
+        host.ip(
+          `link set ${device} up`,
+          `addr replace ${ipv4}/24 brd + dev ${device}`,
+          `addr replace ${ipv6}/64 dev ${device} nodad`,
+          `route replace default via 10.${lan.number}.0.254 dev ${device} onlink metric ${lan.number}`,
+        ),
+      detach: () => lan.bridge.ip(`link set ${port} nomaster`),
+      attach: () => lan.bridge.ip(`link set ${port} master br0`),
     }
+    await attached.attach()
     await attached.plugIn()
     return attached
   }
@@ -254,6 +260,7 @@ function runningOf(child: ChildProcess, name: string): Running {
         look()
       })
     },
+    forget: () => void lines.splice(0),
     write: (text) => void child.stdin?.write(text),
     async stop(signal = 'SIGTERM') {
       if (end !== undefined) return end

@@ -5,6 +5,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type AdvertiseOptions, advertise, type Browse, browse, type Sighting } from './bonjour.js'
+import { announcement } from './test-kit-datagrams.js'
 import { cardToTxt, MAX_CARD } from './txt-record.js'
 
 type Seen = { seen: Sighting } | { gone: string } | { ignored: string; reason: string }
@@ -165,10 +166,10 @@ describe('what a stranger says', () => {
   test('a TXT record without a card is ignored with the reason, once, and becomes a sighting when it is mended', async () => {
     const name = unique('Mallory')
     const here = await watcher()
-    await say(announcement(name, [Buffer.from('c0=begin'), Buffer.from('c2=end')]))
-    await say(announcement(name, [Buffer.from('c0=begin'), Buffer.from('c2=end')]))
+    await say(announcement({ instance: name, txt: [Buffer.from('c0=begin'), Buffer.from('c2=end')] }))
+    await say(announcement({ instance: name, txt: [Buffer.from('c0=begin'), Buffer.from('c2=end')] }))
     expect(await here.ignored(name)).toEqual({ ignored: name, reason: 'c1 is missing from the TXT record' })
-    await say(announcement(name, cardToTxt(Buffer.from('whole'))))
+    await say(announcement({ instance: name, txt: cardToTxt(Buffer.from('whole')) }))
     await here.sighted(name, Buffer.from('whole'))
     expect(here.of(name)).toHaveLength(2)
   })
@@ -176,7 +177,7 @@ describe('what a stranger says', () => {
   test('a name with dots is not cut', async () => {
     const name = unique('A.B.')
     const here = await watcher()
-    await say(announcement(name, cardToTxt(Buffer.from('card'))))
+    await say(announcement({ instance: name, txt: cardToTxt(Buffer.from('card')) }))
     expect(await here.sighted(name, Buffer.from('card'))).toMatchObject({ instance: name, host: 'stranger.local', port: 1 })
   })
 
@@ -185,7 +186,7 @@ describe('what a stranger says', () => {
     const here = await watcher()
     const ada = await advertised({ instance: name, port: 4010, card: Buffer.from('card') })
     await here.sighted(name, Buffer.from('card'))
-    await say(announcement(name, cardToTxt(Buffer.from('card')), 0))
+    await say(announcement({ instance: name, txt: cardToTxt(Buffer.from('card')), ttl: 0 }))
     await expect(here.gone(name, 1500)).rejects.toThrow('not seen within')
     await ada.withdraw()
     await here.gone(name)
@@ -208,30 +209,6 @@ test('what cannot be advertised is refused before anything is sent', async () =>
   await expect(advertise({ ...base, port: 1, card: Buffer.alloc(MAX_CARD + 1) })).rejects.toThrow(RangeError)
   await expect(advertise({ ...base, port: 1, host: 'a.b.local' })).rejects.toThrow(RangeError)
 })
-
-// A sender of its own: what it says owes nothing to the code under test.
-
-function announcement(instance: string, txt: readonly Buffer[], ttl = 120): Buffer {
-  const text = (label: string) => Buffer.concat([Buffer.from([Buffer.byteLength(label)]), Buffer.from(label)])
-  const type = Buffer.concat([...['_cloudy', '_tcp', 'local'].map(text), Buffer.of(0)])
-  const fqdn = Buffer.concat([text(instance), type])
-  const host = Buffer.concat([text('stranger'), text('local'), Buffer.of(0)])
-  const record = (name: Buffer, number: number, data: Buffer) => {
-    const fixed = Buffer.alloc(10)
-    fixed.writeUInt16BE(number, 0)
-    fixed.writeUInt16BE(1, 2)
-    fixed.writeUInt32BE(ttl, 4)
-    fixed.writeUInt16BE(data.length, 8)
-    return Buffer.concat([name, fixed, data])
-  }
-  const strings = txt.map((string) => Buffer.concat([Buffer.of(string.length), string]))
-  return Buffer.concat([
-    Buffer.from('000084000000000300000000', 'hex'),
-    record(type, 12, fqdn),
-    record(fqdn, 33, Buffer.concat([Buffer.from([0, 0, 0, 0, 0, 1]), host])),
-    record(fqdn, 16, Buffer.concat(strings)),
-  ])
-}
 
 async function say(datagram: Buffer): Promise<void> {
   const socket = createSocket({ type: 'udp4', reuseAddr: true })

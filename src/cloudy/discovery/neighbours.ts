@@ -19,7 +19,7 @@ export const MAX_WAITING = 1024
 /** People that are seen at a time, and of these, whom one source announced: keys are free, so there must be a bound. */
 export const MAX_SEEN = 1024
 export const MAX_SEEN_EACH = 64
-/** Outcomes of verifications that are kept. */
+/** Outcomes of verifications that are kept, and reasons. */
 export const MAX_OUTCOMES = 2048
 /** Keys whose highest sequence number is kept until the card expires: more than can be verified in that time. */
 export const MAX_SEQUENCES = 32_768
@@ -74,6 +74,8 @@ export class Neighbours {
   readonly #outcomes = new Map<string, Outcome>()
   readonly #verifications = new Allowance(VERIFICATIONS.each, VERIFICATIONS.all)
   readonly #complaints = new Allowance(COMPLAINTS.each, COMPLAINTS.all)
+  /** Why what is shown at a place is not believed: said once for as long as it stays so. */
+  readonly #reasons = new Map<string, string>()
   /** By source, then by service; a source that was served goes behind the others. */
   readonly #waiting = new Map<string, Map<string, Sighting>>()
   #waitingCount = 0
@@ -105,6 +107,7 @@ export class Neighbours {
   /** A service is not there any more. */
   left(gone: Pick<Sighting, 'instance' | 'via'>): void {
     const place = placeOf(gone)
+    this.#reasons.delete(place)
     for (const source of [...this.#waiting.keys()]) this.#unwait(source, place)
     for (const person of [...this.#people.values()]) {
       if (!person.places.delete(place)) continue
@@ -179,6 +182,7 @@ export class Neighbours {
 
   #believe(sighting: Sighting, card: CallingCard, addresses: readonly string[]): void {
     const place = placeOf(sighting)
+    this.#reasons.delete(place)
     const { fingerprint, sequence, expires } = card
     const known = this.#people.get(fingerprint)
     if (known === undefined && !this.#hasRoom(sighting)) return
@@ -226,7 +230,11 @@ export class Neighbours {
     this.#options.onGone?.(seen)
   }
 
-  #complain({ instance, source }: Sighting, reason: string): void {
+  #complain(sighting: Sighting, reason: string): void {
+    const { instance, source } = sighting
+    const place = placeOf(sighting)
+    if (this.#reasons.get(place) === reason) return
+    keep(this.#reasons, place, reason)
     if (this.#complaints.take(source, this.#options.now())) this.#options.onIgnored?.(instance, reason)
   }
 
@@ -280,7 +288,9 @@ function canonical(address: string): string {
   return new SocketAddress({ address, family: isIPv6(address) ? 'ipv6' : 'ipv4' }).address
 }
 
-function keep(outcomes: Map<string, Outcome>, digest: string, outcome: Outcome): void {
-  outcomes.set(digest, outcome)
-  if (outcomes.size > MAX_OUTCOMES) outcomes.delete(outcomes.keys().next().value!)
+/** Keeps the newest of what is worth keeping. */
+function keep<Value>(all: Map<string, Value>, key: string, value: Value): void {
+  all.delete(key)
+  all.set(key, value)
+  if (all.size > MAX_OUTCOMES) all.delete(all.keys().next().value!)
 }
