@@ -1,5 +1,6 @@
 // All cases, in the order of the RFCs.
 import type { Case } from './harness/case.js'
+import { clientStyles } from './rfc3080/2.1.1-styles.js'
 import { header } from './rfc3080/2.2.1.1-header.js'
 import { replies } from './rfc3080/2.2.1.1-replies.js'
 import { requests } from './rfc3080/2.2.1.1-requests.js'
@@ -12,14 +13,26 @@ import { poorlyFormed } from './rfc3080/2.2.2.1-poorly-formed.js'
 import { messages } from './rfc3080/2.2-messages.js'
 import { greeting } from './rfc3080/2.3.1.1-greeting.js'
 import { starts } from './rfc3080/2.3.1.2-start.js'
+import { closes } from './rfc3080/2.3.1.3-close.js'
 import { channels } from './rfc3080/2.3-channels.js'
+import { pipelining } from './rfc3080/2.6.1-pipelining.js'
+import { parallel } from './rfc3080/2.6.2-parallel.js'
+import { preemptive } from './rfc3080/2.6.3-preemptive.js'
+import { peers } from './rfc3080/2.7-peers.js'
 import { roles, sessions, styles } from './rfc3080/2-exchanges.js'
 import { features } from './rfc3080/5.2-features.js'
+import { exchangeOnTcp, onTcp } from './rfc3081/2-session.js'
+import { creation, flowControl } from './rfc3081/3.1.1-creation.js'
+import { sending } from './rfc3081/3.1.2-sending.js'
+import { seq } from './rfc3081/3.1.3-seq.js'
+import { seqSyntax } from './rfc3081/3.1.3-seq-syntax.js'
+import { useOfWindows } from './rfc3081/3.1.4-use.js'
 
 export const CASES: readonly Case[] = [
   ...sessions,
   ...roles,
   ...styles,
+  ...clientStyles,
   ...messages,
   ...lawful,
   ...unlawful,
@@ -33,5 +46,18 @@ export const CASES: readonly Case[] = [
   ...channels,
   ...greeting,
   ...starts,
+  ...closes,
+  ...pipelining,
+  ...parallel,
+  ...preemptive,
+  ...peers,
   ...features,
+  ...onTcp,
+  ...exchangeOnTcp,
+  ...flowControl,
+  ...creation,
+  ...sending,
+  ...seqSyntax,
+  ...seq,
+  ...useOfWindows,
 ]

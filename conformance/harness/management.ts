@@ -1,8 +1,8 @@
-// What cases about channel management share: questions on channel 0 and what may come of them, and the turns that an initiator under test takes.
+// What cases about channel management share: questions on channel 0, and what may come of them.
 import { Buffer } from 'node:buffer'
 import { type Element, escapeXml } from './element.js'
 import { Failure, Unsupported } from './failure.js'
-import { type Answer, type Asked, BEEP_XML, elementOf, NOWHERE, type Peer } from './peer.js'
+import { type Answer, BEEP_XML, elementOf, NOWHERE, type Peer } from './peer.js'
 import type { DataFrame, Heard } from './reader.js'
 
 // Elements to say
@@ -179,17 +179,18 @@ export async function closed(peer: Peer, number: number): Promise<Answer> {
   return answer
 }
 
-// Turns of an initiator
+// What an initiator asks
 
-/** What an initiator asks with its first MSG. */
-export interface AskedToStart {
+/** What an initiator asks on channel 0. */
+export interface Request {
   readonly msgno: number
-  readonly number: number
   readonly element: Element
+  /** The channel that it is about; 0 is the session. */
+  readonly number: number
 }
 
 /** Greets and awaits the start of the target. @throws Unsupported when it starts another profile than the one agreed on */
-export async function askedToStart(peer: Peer): Promise<AskedToStart> {
+export async function askedToStart(peer: Peer): Promise<Request> {
   if (peer.greeting === undefined) await peer.greet()
   const { msgno, payload } = await peer.asked(0)
   const element = elementOf(payload)
@@ -197,50 +198,4 @@ export async function askedToStart(peer: Peer): Promise<AskedToStart> {
   const uris = element.children.map(({ attributes }) => attributes.uri)
   if (!uris.includes(peer.profile)) throw new Unsupported(`the target starts ${uris.join(', ')}, not ${peer.profile}`)
   return { msgno, number: Number(element.attributes.number), element }
-}
-
-/** The channel exists for the target: it uses it, or it answers what is asked on it. */
-export async function expectUsed(peer: Peer, channel: number): Promise<string> {
-  const { msgno } = await peer.asked(channel)
-  return `MSG ${channel} ${msgno} followed`
-}
-
-/** Answers every MSG on a channel with its payload until the target asks to close `number`. */
-export async function echoUntilClose(
-  peer: Peer,
-  channel: number,
-  number = channel,
-): Promise<Asked & { readonly element: Element }> {
-  const pieces = new Map<number, Buffer[]>()
-  for (;;) {
-    const frame = await peer.take(
-      (each) => each.keyword === 'MSG' && (each.channel === 0 || each.channel === channel),
-      `a MSG of the target on channel ${channel}, or its request to close ${number === 0 ? 'the session' : `channel ${number}`}`,
-    )
-    const payload = [...(pieces.get(frame.channel) ?? []), frame.payload]
-    pieces.set(frame.channel, frame.more ? payload : [])
-    if (frame.more) continue
-    const whole = Buffer.concat(payload)
-    if (frame.channel === channel) {
-      await peer.message(channel, frame.msgno, whole, undefined, 'RPY')
-      continue
-    }
-    const element = elementOf(whole)
-    if (element.name === 'close' && Number(element.attributes.number ?? 0) === number)
-      return { channel: 0, msgno: frame.msgno, payload: whole, element }
-    if (element.name === 'close' && number === 0) peer.manage(`RPY ${frame.msgno}`, '<ok />')
-    else throw new Failure(`expected <close> of ${number}; <${element.name} number='${element.attributes.number}'> came`)
-  }
-}
-
-/** An initiator's request to close its channel, when it has no more to say. */
-export async function askedToClose(peer: Peer): Promise<Asked & { readonly number: number; readonly element: Element }> {
-  const number = await peer.channel()
-  return { ...(await echoUntilClose(peer, number)), number }
-}
-
-/** An initiator's request to release the session. */
-export async function askedToRelease(peer: Peer): Promise<Asked & { readonly element: Element }> {
-  const number = await peer.channel()
-  return echoUntilClose(peer, number, 0)
 }

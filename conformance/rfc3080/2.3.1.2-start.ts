@@ -3,18 +3,8 @@ import fc from 'fast-check'
 import { MAX_NUMBER } from '../../src/beep/limits.js'
 import { must, section, should } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
-import {
-  askedToStart,
-  close,
-  error,
-  expectUsed,
-  expectValid,
-  goesOnOrEnds,
-  isData,
-  labelled,
-  profile,
-  start,
-} from '../harness/management.js'
+import { expectUsed } from '../harness/initiator.js'
+import { askedToStart, close, error, expectValid, goesOnOrEnds, isData, labelled, profile, start } from '../harness/management.js'
 import { NOWHERE, type Peer } from '../harness/peer.js'
 import { malformed, STYLES, spell } from '../harness/spelling.js'
 import { content } from './2.3.1.2-content.js'

@@ -1,0 +1,99 @@
+// The turns that an initiator under test takes: it starts a channel, sends messages, closes the channel, releases the session.
+import { Buffer } from 'node:buffer'
+import type { Element } from './element.js'
+import { Failure } from './failure.js'
+import { expectValid, type Request } from './management.js'
+import { type Answer, elementOf, type Peer } from './peer.js'
+import type { Keyword } from './reader.js'
+
+/** The channel exists for the target: it uses it. */
+export async function expectUsed(peer: Peer, channel: number): Promise<string> {
+  const { msgno } = await peer.asked(channel)
+  return `MSG ${channel} ${msgno} followed`
+}
+
+/** A message as a server sees it. */
+interface Turn {
+  readonly keyword: Keyword
+  readonly msgno: number
+  readonly element: Element
+}
+
+/** Echoes what comes on a channel, and agrees to close it, until something `last` comes on channel 0. */
+async function serve(peer: Peer, channel: number, last: (turn: Turn) => boolean, what: string): Promise<Turn> {
+  const pieces = new Map<string, Buffer[]>()
+  for (;;) {
+    const frame = await peer.take((each) => each.channel === 0 || (each.channel === channel && each.keyword === 'MSG'), what)
+    const { keyword, msgno } = frame
+    const key = `${keyword} ${frame.channel} ${msgno}`
+    const payload = [...(pieces.get(key) ?? []), frame.payload]
+    pieces.set(key, payload)
+    if (frame.more) continue
+    pieces.delete(key)
+    const whole = Buffer.concat(payload)
+    if (frame.channel === channel) {
+      await peer.message(channel, msgno, whole, undefined, 'RPY')
+      continue
+    }
+    const turn = { keyword, msgno, element: elementOf(whole) }
+    if (last(turn)) return turn
+    if (numberOf(turn) !== channel) throw new Failure(`expected ${what}; ${keyword} 0 ${msgno} with <${turn.element.name}> came`)
+    peer.manage(`RPY ${msgno}`, '<ok />')
+  }
+}
+
+/** The channel that a turn asks to close, if it does; 0 is the session. */
+function numberOf({ keyword, element }: Turn): number | undefined {
+  return keyword === 'MSG' && element.name === 'close' ? Number(element.attributes.number ?? 0) : undefined
+}
+
+/** An initiator's request to close its channel, when it has no more to say. */
+export async function askedToClose(peer: Peer): Promise<Request> {
+  const number = await peer.channel()
+  const what = `a MSG of the target on channel ${number}, or its request to close it`
+  return { ...(await serve(peer, number, (turn) => numberOf(turn) === number, what)), number }
+}
+
+/** An initiator's request to release the session. */
+export async function askedToRelease(peer: Peer): Promise<Request> {
+  const channel = await peer.channel()
+  const what = 'the work of the target, and then its request to release the session'
+  return { ...(await serve(peer, channel, (turn) => numberOf(turn) === 0, what)), number: 0 }
+}
+
+/** The answer to a request of ours on channel 0 while the target may have work to finish; undefined when it asks to release the session first. */
+export async function answerAtWork(peer: Peer, channel: number, msgno: number): Promise<Answer | undefined> {
+  const isAnswer = (turn: Turn) => turn.keyword !== 'MSG' && turn.msgno === msgno
+  const turn = await serve(peer, channel, (each) => isAnswer(each) || numberOf(each) === 0, `the answer to MSG 0 ${msgno}`)
+  if (isAnswer(turn))
+    return { keyword: turn.keyword as Answer['keyword'], msgno, element: turn.element, payload: Buffer.alloc(0) }
+  peer.manage(`RPY ${turn.msgno}`, '<ok />')
+  return undefined
+}
+
+/** How a target takes our request to release the session. */
+export type Released = 'released' | 'crossed' | { readonly refused: string }
+
+/**
+ * Asks the target to release the session, whatever its role, and when it agrees sees the connection end (§2.4).
+ * @throws Failure when anything follows its `<ok>`
+ */
+export async function releases(peer: Peer, element: string): Promise<Released> {
+  if (peer.greeting === undefined) await peer.greet()
+  const channel = peer.target === 'initiator' ? await peer.channel() : undefined
+  const msgno = peer.next()
+  peer.manage(`MSG ${msgno}`, element)
+  const answer = channel === undefined ? await peer.answer(msgno) : await answerAtWork(peer, channel, msgno)
+  if (answer?.keyword === 'ERR') return { refused: peer.expectError(answer) }
+  if (answer !== undefined) expectValid(answer.element, 'ok')
+  await expectEnd(peer)
+  return answer === undefined ? 'crossed' : 'released'
+}
+
+/** Our side of the connection is closed, and then the target's; it says nothing more, but for the `<ok>` of crossing releases. */
+export async function expectEnd(peer: Peer): Promise<void> {
+  peer.connection.end()
+  await peer.connection.ended()
+  const more = peer.connection.heard.find((each) => each.kind === 'data' && (each.channel !== 0 || each.keyword === 'MSG'))
+  if (more?.kind === 'data') throw new Failure(`${more.keyword} ${more.channel} ${more.msgno} came after the <ok> of the release`)
+}
