@@ -14,7 +14,10 @@ import { messages } from './rfc3080/2.2-messages.js'
 import { greeting } from './rfc3080/2.3.1.1-greeting.js'
 import { starts } from './rfc3080/2.3.1.2-start.js'
 import { closes } from './rfc3080/2.3.1.3-close.js'
+import { ok } from './rfc3080/2.3.1.4-ok.js'
+import { errors } from './rfc3080/2.3.1.5-error.js'
 import { channels } from './rfc3080/2.3-channels.js'
+import { releasing } from './rfc3080/2.4-release.js'
 import { pipelining } from './rfc3080/2.6.1-pipelining.js'
 import { parallel } from './rfc3080/2.6.2-parallel.js'
 import { preemptive } from './rfc3080/2.6.3-preemptive.js'
@@ -27,6 +30,11 @@ import { sending } from './rfc3081/3.1.2-sending.js'
 import { seq } from './rfc3081/3.1.3-seq.js'
 import { seqSyntax } from './rfc3081/3.1.3-seq-syntax.js'
 import { useOfWindows } from './rfc3081/3.1.4-use.js'
+import { floods } from './robustness/floods.js'
+import { garbage } from './robustness/garbage.js'
+import { mutations } from './robustness/mutations.js'
+import { pieces } from './robustness/pieces.js'
+import { quietPeers } from './robustness/quiet-peers.js'
 
 export const CASES: readonly Case[] = [
   ...sessions,
@@ -47,6 +55,9 @@ export const CASES: readonly Case[] = [
   ...greeting,
   ...starts,
   ...closes,
+  ...ok,
+  ...errors,
+  ...releasing,
   ...pipelining,
   ...parallel,
   ...preemptive,
@@ -60,4 +71,9 @@ export const CASES: readonly Case[] = [
   ...seqSyntax,
   ...seq,
   ...useOfWindows,
+  ...pieces,
+  ...garbage,
+  ...mutations,
+  ...floods,
+  ...quietPeers,
 ]

@@ -1,6 +1,7 @@
 // What the cases about frames share: lawful messages judged in either role, ordinary sessions, octets in pieces.
 import { Buffer } from 'node:buffer'
 import { setImmediate as turn } from 'node:timers/promises'
+import { INITIAL_WINDOW } from '../../src/beep/limits.js'
 import { show } from './connection.js'
 import { escapeXml } from './element.js'
 import { Failure, Unsupported } from './failure.js'
@@ -12,14 +13,20 @@ export function plain(body: Uint8Array | string): Buffer {
   return Buffer.concat([Buffer.from('\r\n'), typeof body === 'string' ? Buffer.from(body, 'latin1') : body])
 }
 
-/** Writes octets in pieces of these lengths, again and again; each piece leaves before the next. */
+/** Writes octets in pieces of these lengths, again and again; each piece leaves before the next. No SEQ of ours gets between them. */
 export async function writeInPieces(peer: Peer, octets: Uint8Array, lengths: readonly number[]): Promise<void> {
+  const { credits } = peer
+  const before = peer.received(0)
+  peer.credits = false
   for (let at = 0, piece = 0; at < octets.length && peer.connection.ending === 'open'; piece++) {
     const end = at + (lengths[piece % lengths.length] ?? 1)
     peer.write(octets.subarray(at, end))
     await turn()
     at = end
   }
+  peer.credits = credits
+  // A long greeting may wait for it.
+  if (credits && peer.received(0) > Math.max(before, INITIAL_WINDOW / 2)) peer.seq(0, peer.received(0), INITIAL_WINDOW)
 }
 
 /**

@@ -7,7 +7,7 @@ import { expectTaken, plain, question } from '../harness/framing.js'
 
 const SPACE = 'A single space character (decimal code 32, " ") separates each component'
 const LINE_END = 'The header is terminated with a CRLF pair'
-const PARAMETERS = 'if any of the parameters in the header cannot be determined or are invalid'
+const PARAMETERS = 'any of the parameters in the header cannot be determined or are invalid'
 const START = 'if the header doesn\'t start with "MSG", "RPY", "ERR", "ANS", or "NUL"'
 const TERMINATED = 'the session is terminated without generating a response'
 

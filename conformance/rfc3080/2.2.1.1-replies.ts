@@ -6,9 +6,9 @@ import { type Draft, must, section, should } from '../harness/case.js'
 import { expectGoingOn, expectRequest, expectTaken, plain } from '../harness/framing.js'
 import { bodyOf, type Peer } from '../harness/peer.js'
 
-const COMPLETE = 'refers to a message number for which a reply has already been completely received'
+const COMPLETE = 'for which a reply has already been completely received'
 const NOT_IDENTICAL = 'immediately-previous received frame for this message number are not identical'
-const INTERMEDIATE = 'the continuation indicator of the previous frame received on the same channel was intermediate'
+const INTERMEDIATE = 'the previous frame received on the same channel was intermediate'
 const NUL = 'if the header starts with "NUL", and the continuation indicator is intermediate'
 const COLLATION = 'the answer number is used for collation'
 

@@ -7,11 +7,11 @@ import { Failure, Unsupported } from '../harness/failure.js'
 import { expectTaken, plain } from '../harness/framing.js'
 import { BEEP_XML, NOWHERE, type Peer } from '../harness/peer.js'
 
-const INTERMEDIATE = 'the continuation indicator of the previous frame received on the same channel was intermediate'
+const INTERMEDIATE = 'the previous frame received on the same channel was intermediate'
 const NEVER_SENT = 'refers to a message number that has never been sent'
 const NOT_IDENTICAL = 'immediately-previous received frame for this message number are not identical'
 const NO_CHANNEL = "the value of the channel number doesn't refer to an existing channel"
-const INTERLEAVED = 'no restriction is made with respect to the interleaving of frames for other channels'
+const INTERLEAVED = 'no restriction is made with respect to the interleaving of frames'
 
 /** What may not follow the first frame of MSG 0. */
 const AFTER: readonly (readonly [slug: string, what: string, head: string, judges: readonly string[], quote: string])[] = [
@@ -86,7 +86,7 @@ export const requests = section('rfc3080/2.2.1.1', 'Frame Header', [
     {
       title: 'a second MSG of a number whose reply is not complete',
       judges: ['R3080-2.2.1.1-25'],
-      quote: 'has been completely received but for which a reply has not been completely sent',
+      quote: 'completely received but for which a reply has not been completely sent',
       sends: 'MSG 0 of 6000 octets with no window for its reply, then MSG 0 again',
       expects: 'the session ends without an answer to the second',
       of: 'listener',
@@ -102,7 +102,7 @@ export const requests = section('rfc3080/2.2.1.1', 'Frame Header', [
     {
       title: 'any number in use while several are',
       judges: ['R3080-2.2.1.1-25'],
-      quote: 'has been completely received but for which a reply has not been completely sent',
+      quote: 'completely received but for which a reply has not been completely sent',
       sends: 'MSG 0 with no window for its reply, MSGs 1 to 5 behind it, and one of the six again',
       expects: 'the session ends without an answer',
       of: 'listener',
@@ -327,7 +327,7 @@ export const requests = section('rfc3080/2.2.1.1', 'Frame Header', [
     {
       title: 'a second greeting',
       judges: ['R3080-2.2.1.1-26'],
-      quote: 'refers to a message number for which a reply has already been completely received',
+      quote: 'for which a reply has already been completely received',
       sends: 'the greeting twice',
       expects: 'the session ends without an answer',
     },

@@ -7,7 +7,7 @@ import { Failure, Unsupported } from '../harness/failure.js'
 import { expectNoFault, expectRequest, expectTaken } from '../harness/framing.js'
 
 const TERMINATED = 'the session is terminated without generating a response'
-const SUM = 'gives the expected sequence number associated with the first payload octet of the next frame'
+const SUM = 'gives the expected sequence number associated with the first payload octet'
 
 /** What a peer that counts otherwise would send as the seqno of its second message, the first having 7 octets of payload and 12 or more of header. */
 const MISCOUNTED: readonly (readonly [
@@ -138,7 +138,7 @@ export const payload = section('rfc3080/2.2.1.2', 'Frame payload', [
     {
       title: 'each channel and direction counts for itself',
       judges: ['R3080-2.2.1.2-01', 'R3080-2.2.1.2-02', 'R3080-2.2.1.2-08'],
-      quote: 'Every payload octet sent in each direction on a channel has an associated sequence number',
+      quote: 'Every payload octet sent in each direction on a channel',
       sends: 'messages on two channels in turn, of different lengths',
       expects: 'each comes back, with the sequence numbers of its own channel',
       of: 'listener',
@@ -175,7 +175,7 @@ export const payload = section('rfc3080/2.2.1.2', 'Frame payload', [
     {
       title: 'a channel that is started again counts from 0',
       judges: ['R3080-2.2.1.2-02'],
-      quote: 'When a channel is created, the sequence number associated with the first payload octet',
+      quote: 'the sequence number associated with the first payload octet of the first frame',
       sends: 'a message, a close, a start of the same number, a message with seqno 0',
       expects: 'both bodies come back, the second with seqno 0, too',
       of: 'listener',

@@ -7,7 +7,7 @@ import { BEEP_XML, bodyOf, elementOf, type Peer } from '../harness/peer.js'
 
 const ERROR = 'the channel management profile sends a negative reply containing an error'
 const REPLY = 'If a poorly-formed reply is received on channel zero, the session is terminated'
-const CLOSED = 'If a poorly-formed reply is received on another channel, then the channel must be closed'
+const CLOSED = 'received on another channel, then the channel must be closed'
 
 /** Contents that are no reply to a start. */
 const NO_PROFILE: readonly (readonly [slug: string, what: string, keyword: 'RPY' | 'ERR', content: string])[] = [
