@@ -7,7 +7,7 @@ const { connect, listen } = await load('index.js')
 const { echo } = await load('profiles/index.js')
 
 /** Milliseconds that the victim gives whatever should have happened. */
-const PATIENCE = 4000
+const PATIENCE = 15_000
 
 async function* endless() {
   for (;;) yield Buffer.alloc(1024)

@@ -1,207 +1,40 @@
-// Peers that want our memory: whatever they say, or do not say, what a session holds stays within windows and counts, others are served
-// meanwhile, and nothing is left of what has ended.
-import { type ChildProcess, execFile, fork } from 'node:child_process'
-import { once } from 'node:events'
-import type { Socket } from 'node:net'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { type Channel, connect, type Session } from '../src/beep/index.js'
-import { type RawPeer, rawDial, rawServer, rawStart, soon } from '../src/beep/test-kit-peer.js'
+// Peers that want our memory: whatever they say, or do not say, what a session holds stays within windows and counts, and others are
+// served meanwhile.
+import { describe, expect, test } from '@jest/globals'
+import { type RawPeer, rawDial, rawStart } from '../src/beep/test-kit-peer.js'
 import { ECHO } from '../src/profiles/echo.js'
-
-const BUILT = join('dist-bench', 'memory')
-const MIB = 1_048_576
+import {
+  arrived,
+  asInitiator,
+  ask,
+  attacker,
+  BEEP_XML,
+  begin,
+  endOf,
+  look,
+  onChannel,
+  peers,
+  port,
+  pour,
+  press,
+  saidOnZero,
+  served,
+  terminated,
+  WINDOW,
+  within,
+} from './memory-kit.js'
 
 // What each attack may cost, in MiB. A window is 4096 octets to a peer that is not read, 256 KiB to one that is; the rest is counts.
 /** Nothing is held: what is left is noise of the heap, code that was compiled meanwhile for instance. */
 const NOTHING = 3
-/** What has ended leaves nothing: 200 octets for each of 5000 channels would be too much. */
-const LEAK = 1
 /** 4096 messages of nothing, each an object or five. */
 const COUNTED = 8
 /** Ten times as many, which is what a session may owe. */
 const TEN_TIMES = 32
 /** 1 MiB of replies on a channel, the requests in its window, and what each of them costs as an object. */
 const REPLIES = 8
-/** 500 sessions and their sockets. */
-const SESSIONS = 16
-
-/** The victim of all attacks. */
-let victim: ChildProcess
-let port: number
-/** Another session of the victim, of which the attacks must take nothing. */
-let bystander: Session
-let bystanding: Channel
-const asking = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
-let asked = 0
-const report: string[] = []
-
-interface End {
-  readonly kind: string
-  readonly by?: string
-  readonly rule?: string
-}
-interface Look {
-  readonly end?: End
-  readonly receivable?: number
-  readonly received?: number
-  readonly frames?: number
-  readonly channels?: number
-}
-
-/** Has the victim do something. */
-function ask<T>(command: string, rest: Record<string, unknown> = {}): Promise<T> {
-  const id = ++asked
-  return new Promise<T>((resolve, reject) => {
-    if (!victim.connected) throw new Error('The victim is dead')
-    asking.set(id, { resolve: resolve as (value: unknown) => void, reject })
-    victim.send({ id, command, ...rest })
-  })
-}
-
-const look = (session: number, channel: number) => ask<Look>('look', { session, channel })
-const endOf = (session: number) => ask<End>('end', { session })
-
-beforeAll(async () => {
-  // A place of its own: other tests build, too.
-  await promisify(execFile)('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', BUILT])
-  // Of the heap it has not more than this, not even for a moment.
-  const execArgv = ['--expose-gc', '--unhandled-rejections=strict', '--max-old-space-size=128']
-  victim = fork(join('test', 'memory-victim.mjs'), [BUILT], { execArgv })
-  victim.on('exit', (code, signal) => {
-    const error = new Error(`The victim died: ${signal ?? code}`)
-    for (const { reject } of asking.values()) reject(error)
-    asking.clear()
-  })
-  port = await new Promise<number>((resolve, reject) => {
-    asking.set(0, { resolve: resolve as (value: unknown) => void, reject })
-    victim.on('message', ({ id, value }: { id: number; value: unknown }) => {
-      asking.get(id)?.resolve(value)
-      asking.delete(id)
-    })
-  })
-  bystander = await connect({ host: '127.0.0.1', port })
-  bystanding = await bystander.start(ECHO)
-  for (let n = 0; n < 200; n++) await served()
-}, 60_000)
-
-afterAll(async () => {
-  if (process.env.MEMORY_REPORT !== undefined) console.log(report.join('\n'))
-  await bystander?.release()
-  if (victim === undefined || victim.exitCode !== null) return
-  victim.disconnect()
-  await once(victim, 'exit')
-})
-
-/** The other session is served as if nothing were the matter. */
-async function served(): Promise<void> {
-  const echoed = async () => (await bystanding.request('as ever')).text()
-  expect(await soon(echoed(), 2000)).toBe('as ever')
-}
-
-let baseline = 0
-const peers: RawPeer[] = []
-
-beforeEach(async () => {
-  baseline = await ask<number>('memory')
-})
-afterEach(async () => {
-  for (const peer of peers.splice(0)) peer.stream.destroy()
-  // The next baseline counts nothing of this attack.
-  await ask('alone')
-})
-
-/** The victim holds at most so many MiB more than before the attack. */
-async function within(mebibytes: number, when = ''): Promise<void> {
-  const growth = ((await ask<number>('memory')) - baseline) / MIB
-  report.push(`${growth.toFixed(2).padStart(7)} of ${mebibytes} MiB  ${expect.getState().currentTestName} ${when}`)
-  expect(growth).toBeLessThan(mebibytes)
-}
-
-/** An attacker that has dialled and greeted. */
-async function attacker(): Promise<RawPeer> {
-  const peer = await rawDial(port)
-  peers.push(peer)
-  // What it says in small pieces is under way at once.
-  ;(peer.stream as Socket).setNoDelay()
-  peer.greet()
-  await peer.expect(/^RPY 0 0 [\s\S]*?END\r\n/)
-  return peer
-}
-
-/** An attacker with channel 1 open, and the number its session has in the victim. */
-async function onChannel(uri: string): Promise<{ peer: RawPeer; session: number }> {
-  const peer = await attacker()
-  await rawStart(peer, 1, uri)
-  return { peer, session: await ask<number>('latest') }
-}
-
-/** An attacker that the victim has dialled and asked. */
-async function asInitiator(): Promise<{ peer: RawPeer; session: number; close(): void }> {
-  let serve: (peer: RawPeer) => void = () => {}
-  const called = new Promise<RawPeer>((resolve) => {
-    serve = resolve
-  })
-  const server = await rawServer((peer) => serve(peer))
-  const number = ask<number>('ask', { port: server.port })
-  const peer = await called
-  peers.push(peer)
-  peer.greet(['u:x'])
-  await peer.expect(/<start [\s\S]*?END\r\n/)
-  peer.say(peer.management('RPY 1', `<profile uri='u:x' />`))
-  await peer.expect(/MSG 1 0 [\s\S]*?END\r\n/)
-  return { peer, session: await number, close: server.close }
-}
-
-/** Says frames until all are with the kernel or the victim has closed the connection. @returns how many it got rid of */
-async function pour(peer: RawPeer, count: number, frame: (n: number) => string): Promise<number> {
-  let n = 0
-  while (n < count && !peer.closed) {
-    let chunk = ''
-    while (n < count && chunk.length < 65_536) chunk += frame(n++)
-    const more = peer.stream.write(Buffer.from(chunk, 'latin1'))
-    if (more || peer.closed) continue
-    await new Promise<void>((resolve) => {
-      peer.stream.once('drain', resolve)
-      peer.stream.once('close', resolve)
-    })
-  }
-  return n
-}
-
-/** Says what makes `octets` of payload on a channel, again and again, each time as soon as the window has room for it. @returns how often */
-async function press(
-  { peer, session }: { peer: RawPeer; session: number },
-  channel: number,
-  octets: number,
-  count: number,
-  say: (n: number) => string,
-): Promise<number> {
-  let due = (await look(session, channel)).received ?? 0
-  for (let n = 0; n < count; n++) {
-    peer.say(say(n))
-    due += octets
-    // Fifty looks in vain after the last octet arrived: the victim gives no more credit.
-    for (let vain = 0; ; ) {
-      const { end, received = 0, receivable = 0 } = await look(session, channel)
-      if (end !== undefined) return n
-      if (received < due) continue
-      if (receivable >= octets) break
-      if (++vain === 50) return n + 1
-    }
-  }
-  return count
-}
-
-const BEEP_XML = 'Content-Type: application/beep+xml\r\n\r\n'
-/** Waits until so many frames of a channel have been taken in. */
-async function arrived(session: number, channel: number, frames: number): Promise<void> {
-  for (let seen: Look = {}; (seen.frames ?? 0) < frames; seen = await look(session, channel)) expect(seen.end).toBeUndefined()
-}
-
-const WINDOW = 'rfc3081/3.1.2/window'
-const terminated = (rule: string) => ({ kind: 'terminated', by: 'us', rule })
+/** 16 MiB of replies in the session, in pieces of 1 KiB, and what each of them costs as an object. */
+const SESSION = 40
 
 describe('frames that no session needs to hold', () => {
   test('a header that never ends', async () => {
@@ -274,13 +107,6 @@ describe('frames that no session needs to hold', () => {
     await within(NOTHING)
   })
 })
-
-/** Octets of payload that the victim has said on channel 0. */
-function saidOnZero(peer: RawPeer): number {
-  let octets = 0
-  for (const [, size] of peer.heard.matchAll(/(?:RPY|ERR|MSG) 0 \d+ [.*] \d+ (\d+)\r\n/g)) octets += Number(size)
-  return octets
-}
 
 describe('messages that cost no window', () => {
   test('requests of no octet that are never answered', async () => {
@@ -439,95 +265,41 @@ describe('peers that do not take what they asked for', () => {
     expect(await endOf(session)).toMatchObject({ kind: 'terminated', by: 'peer' })
     await within(NOTHING, 'afterwards')
   })
-})
 
-describe('sessions and channels without number', () => {
-  test('500 peers that connect and say nothing', async () => {
-    const silent = await Promise.all(Array.from({ length: 500 }, () => rawDial(port)))
-    peers.push(...silent)
-    await served()
-    await within(SESSIONS)
-    await Promise.all(silent.map((peer) => peer.end()))
-    await within(NOTHING, 'afterwards')
-  })
-
-  test('5000 channels of a session, opened and closed again', async () => {
-    const session = await connect({ host: '127.0.0.1', port })
-    const round = async () => {
-      const channels = await Promise.all(Array.from({ length: 100 }, () => session.start(ECHO)))
-      await Promise.all(channels.map(async (channel) => (await channel.request('x')).text()))
-      await Promise.all(channels.map((channel) => channel.close()))
-    }
-    for (let n = 0; n < 10; n++) await round()
-    baseline = await ask<number>('memory')
-    for (let n = 0; n < 50; n++) await round()
-    await served()
-    await within(LEAK)
-    await session.release()
-  })
-
-  test('300 sessions, opened and released again', async () => {
-    const round = async () => {
-      const session = await connect({ host: '127.0.0.1', port })
-      const channel = await session.start(ECHO)
-      expect(await (await channel.request('x')).text()).toBe('x')
-      await session.release()
-    }
-    for (let n = 0; n < 50; n++) await round()
-    baseline = await ask<number>('memory')
-    for (let n = 0; n < 30; n++) await Promise.all(Array.from({ length: 10 }, round))
-    await served()
-    await within(LEAK)
-  })
-})
-
-describe('a peer that vanishes in the midst of', () => {
-  const CLOSED = 'BEEP_ERR_CLOSED'
-  const over = { closed: 'resolved', 'channel closed': 'resolved' }
-  /** What the peer hears last, what it still says, and how every promise ends. */
-  const operations: Record<string, { last: RegExp; says?: (peer: RawPeer) => string; ends: Record<string, string> }> = {
-    connect: { last: /RPY 0 0 /, ends: { connect: CLOSED } },
-    start: { last: /<start /, ends: { start: CLOSED, closed: 'resolved' } },
-    request: { last: /MSG 1 0 /, ends: { request: CLOSED, ...over } },
-    iteration: {
-      last: /MSG 1 0 /,
-      says: (peer) => peer.frame('ANS 1 0', '\r\na', 0) + peer.frame('ANS 1 0 *', '\r\nb', 1),
-      ends: { iteration: CLOSED, ...over },
-    },
-    close: { last: /<close number='1'/, ends: { close: 'resolved', ...over } },
-    release: { last: /<close number='0'/, ends: { release: CLOSED, ...over } },
-    stream: { last: /MSG 1 0 \* [\s\S]{4096}/, ends: { reply: CLOSED, sent: CLOSED, ...over } },
-    tune: { last: /<start /, ends: { tuned: CLOSED, closed: 'resolved' } },
-    'take over': {
-      last: /<start /,
-      says: (peer) => peer.management('RPY 1', `<profile uri='u:tuning' />`),
-      ends: { tuned: CLOSED, closed: 'resolved' },
-    },
-  }
-  const ways: Record<string, (peer: RawPeer) => void> = {
-    FIN: (peer) => peer.stream.end(),
-    destroy: (peer) => peer.stream.destroy(),
+  /** 1000 channels, each with a window of 4096 octets and never more. */
+  const thousand = async (uri: string) => {
+    const attack = await onChannel(uri)
+    const { peer } = attack
+    peer.say(`SEQ 0 ${saidOnZero(peer)} 2147483647\r\n`)
+    for (let number = 3; number < 2000; number += 2) await rawStart(peer, number, uri, number)
+    return attack
   }
 
-  test.each(Object.keys(operations).flatMap((operation) => Object.keys(ways).map((way) => [operation, way] as const)))(
-    '%s, by %s: every promise settles',
-    async (operation, way) => {
-      const { last, says, ends } = operations[operation]!
-      const server = await rawServer(async (peer) => {
-        if (operation !== 'connect') {
-          peer.greet(['u:x', 'u:tuning'])
-          if (!['start', 'tune', 'take over'].includes(operation)) {
-            await peer.expect(/<start [\s\S]*?END\r\n/)
-            peer.say(peer.management('RPY 1', `<profile uri='u:x' />`))
-          }
-        }
-        await peer.expect(last)
-        if (says !== undefined) peer.say(says(peer))
-        ways[way]!(peer)
-      })
-      expect(await ask('operation', { operation, port: server.port })).toEqual(ends)
-      server.close()
-      await served()
-    },
-  )
+  test('answers without end on each of 1000 channels, to a peer that gives no credit', async () => {
+    const { peer, session } = await thousand('u:endless')
+    await begin()
+    for (let number = 1; number < 2000; number += 2) peer.say(peer.frame(`MSG ${number} 0`, '\r\n'))
+    await arrived(session, 1999, 1)
+    await peer.expect(/ANS 1999 0 \* 3078 1018 3\r\n/)
+    await served()
+    await within(SESSION, 'begun at once')
+    // An octet at a time makes none of them give more than it may.
+    for (let ackno = 1; ackno <= 8; ackno++)
+      for (let number = 1; number < 2000; number += 2) peer.say(`SEQ ${number} ${ackno} 4096\r\n`)
+    await served()
+    await within(SESSION, 'with a little credit')
+    expect((await look(session, 1)).end).toBeUndefined()
+  })
+
+  test('64 MiB on each of 1000 channels, to a peer that gives no credit', async () => {
+    const { peer, session } = await thousand('u:large')
+    await begin()
+    for (let number = 1; number < 2000; number += 2) {
+      peer.say(peer.frame(`MSG ${number} 0`, '\r\n'))
+      await arrived(session, number, 1)
+    }
+    await served()
+    await within(SESSION)
+    expect((await look(session, 1)).end).toBeUndefined()
+  })
 })

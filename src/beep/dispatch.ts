@@ -1,8 +1,8 @@
 // From a MSG to its reply: the handler of the profile runs, and what it does becomes RPY, ANS … NUL, or ERR (RFC 3080 §2.1.1).
 import type { OpenChannel } from './channel.js'
 import { ReplyError } from './errors.js'
-import { type InboundMessage, type Outgoing, tooLarge } from './message.js'
-import { type Sending, sendMessage } from './outbound.js'
+import type { InboundMessage, Outgoing } from './message.js'
+import { checkHeld, type Sending, sendMessage } from './outbound.js'
 import { type Reply, Tuning } from './profile.js'
 import { isPromise } from './promises.js'
 import { answerTuning } from './tuning.js'
@@ -96,9 +96,10 @@ async function giveAnswers(channel: OpenChannel, pending: Pending, answers: Asyn
       if (message.owed !== undefined && !message.owed.complete) {
         // The answers are made while the request still comes in, perhaps from it: waiting would stop both. They are gathered, up to a limit.
         held += message.queued + ANSWER_COST
-        if (held > session.maxMessage) throw tooLarge(session.maxMessage)
-      } else if (session.engine.backlog(number)) await session.writers.sent(message)
+        checkHeld(session, held)
+      } else if (session.engine.backlog(message)) await session.writers.drained(message)
       // Back-pressure: the next answer is asked for when the peer has taken the last ones.
+      if (channel.over) return
     }
     if (channel.over) return
     session.engine.send(number, 'NUL', pending.msgno, 0, [])

@@ -63,7 +63,10 @@ export const HIGH_WATER = 65_536
 export const MAX_BACKLOG = 256
 /** Octets that may wait to be sent on one channel before the next handler waits, too: a peer may ask and never read. */
 export const MAX_REPLIES = 1_048_576
-/** The same for all channels of a session together: a peer may open many. What handlers that run already give comes on top. */
+/**
+ * The same for all channels of a session together: a peer may open many. Beyond it no handler begins, and those at work add to a channel only once
+ * nothing waits there: what each then gives at once, a body or a piece of one, is all that comes on top.
+ */
 export const MAX_SESSION_REPLIES = 16_777_216
 /** Answers without an octet that may wait to be taken: they cost no window, so a count must bound them. One read of a socket brings up to 2,978. */
 export const MAX_EMPTY_ANSWERS = 4096

@@ -1,5 +1,6 @@
 // Bodies on their way out: a string or octets at once, a stream as fast as the peer's window opens.
 import type { OutgoingMessage } from './engine/outbox.js'
+import { MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import type { Body, Entity, Outgoing } from './message.js'
 import { InboundMessage, tooLarge } from './message.js'
@@ -75,7 +76,7 @@ async function pump(session: LiveSession, message: OutgoingMessage, body: AsyncI
       if (room) continue
       if (message.owed !== undefined && !message.owed.complete) {
         // The reply is made while its request still comes in, perhaps from it: waiting would stop both. It is gathered, up to a limit.
-        if (message.queued > session.maxMessage) throw tooLarge(session.maxMessage)
+        checkHeld(session, message.queued)
       } else await session.writers.drained(message)
     }
     engine.end(message)
@@ -86,6 +87,12 @@ async function pump(session: LiveSession, message: OutgoingMessage, body: AsyncI
     }
     throw error
   }
+}
+
+/** @throws RangeError with code `BEEP_ERR_TOO_LARGE` when a reply that may not leave before its request is complete cannot be held any longer */
+export function checkHeld(session: LiveSession, octets: number): void {
+  if (octets > session.maxMessage || session.engine.replies > MAX_SESSION_REPLIES + session.maxMessage)
+    throw tooLarge(session.maxMessage)
 }
 
 /** Those who wait for their messages to leave. */

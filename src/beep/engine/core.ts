@@ -1,6 +1,6 @@
 // What the parts of the engine share: the channels, their counts and credit, the queue of events, and the end of the session.
 import type { ProtocolError } from '../errors.js'
-import { type Limits, MAX_CLOSED_REMEMBERED } from '../limits.js'
+import { type Limits, MAX_CLOSED_REMEMBERED, MAX_SESSION_REPLIES } from '../limits.js'
 import { Channel } from './channel.js'
 import type { Event } from './events.js'
 import { type Load, noLoad } from './exchange.js'
@@ -123,8 +123,14 @@ export class Core {
     if (owed > 0 && channel.receiving.consume(owed, this.limits.maxWindow, this.#budget)) this.scheduler.credit(channel)
   }
 
+  /** Whether who writes the message should wait: enough of it is queued; or enough of all replies together, and something of this one. */
+  pressed(message: OutgoingMessage): boolean {
+    if (message.full) return true
+    return this.#load.replies > MAX_SESSION_REPLIES && message.keyword !== 'MSG' && message.queued > 0
+  }
+
   #drain(message: OutgoingMessage): void {
-    if (!message.waiting || (message.full && !message.sent)) return
+    if (!message.waiting || (!message.sent && this.pressed(message))) return
     message.waiting = false
     this.emit({ type: 'drain', message })
   }

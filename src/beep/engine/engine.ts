@@ -227,8 +227,8 @@ export class Engine {
     message.write(octets)
     message.channel.count(message, octets.length)
     this.#core.scheduler.touch(message.channel)
-    message.waiting = message.full
-    return !message.full
+    message.waiting = this.#core.pressed(message)
+    return !message.waiting
   }
 
   /** Octets of replies that wait to be sent on all data channels together. */
@@ -236,10 +236,12 @@ export class Engine {
     return this.#core.load.replies
   }
 
-  /** Whether so much waits to be sent on the channel that whoever makes more of it should wait. */
-  backlog(number: number): boolean {
-    const channel = this.#core.channels.get(number)
-    return channel !== undefined && (channel.waiting >= HIGH_WATER || channel.outbox.length >= MAX_BACKLOG)
+  /** Whether so much waits to be sent that whoever makes messages after this one should wait for its `drain` event. */
+  backlog(message: OutgoingMessage): boolean {
+    const { channel, sent } = message
+    const much = channel.waiting >= HIGH_WATER || channel.outbox.length >= MAX_BACKLOG || this.#core.pressed(message)
+    message.waiting = much && !sent
+    return message.waiting
   }
 
   /** The message is complete. */
