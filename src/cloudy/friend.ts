@@ -25,20 +25,31 @@ export interface FriendOptions {
 }
 
 export class Friend implements AsyncDisposable {
-  readonly session: Session
   /** The certificate whose key TLS proved. */
   readonly person: IdentityCertificate
   readonly #options: FriendOptions
+  #session: Session
   readonly #channels = new Map<string, Promise<Channel>>()
 
   constructor(options: FriendOptions) {
-    this.session = options.session
+    this.#session = options.session
     this.person = options.person
     this.#options = options
   }
 
   get fingerprint(): Fingerprint {
     return this.person.fingerprint
+  }
+
+  /** It is another one when both dialled at once: then the one that stays takes the place of ours. */
+  get session(): Session {
+    return this.#session
+  }
+
+  /** Goes on in another session with the same peer; what has begun ends in the old one. */
+  moveTo(session: Session): void {
+    this.#session = session
+    this.#channels.clear()
   }
 
   /** Gives a signed object. @returns the digest by which they know it. @throws ReplyError when they refuse it */
@@ -116,7 +127,7 @@ export class Friend implements AsyncDisposable {
     if (known !== undefined) return known
     const starting = start()
     this.#channels.set(uri, starting)
-    const forget = () => this.#channels.delete(uri)
+    const forget = () => this.#channels.get(uri) === starting && this.#channels.delete(uri)
     starting.then((channel) => channel.closed.then(forget), forget)
     return starting
   }

@@ -3,11 +3,13 @@ import { networkInterfaces } from 'node:os'
 import { connect, type Listener, listen, type Profile, type Session } from '../beep/index.js'
 import { startTls, tls } from '../profiles/index.js'
 import { Acquaintances } from './acquaintances.js'
+import { AddressBook, type KnownAddress } from './address-book.js'
 import { type Availability, CARD_RENEWAL, signCard } from './calling-card.js'
 import type { IdentityCertificate } from './certificate.js'
 import { type Advertisement, advertise, defaultHost } from './discovery/bonjour.js'
 import type { Seen } from './discovery/neighbours.js'
 import { type Watch, watchNeighbours } from './discovery/watch.js'
+import { Encounters } from './encounters.js'
 import type { Fingerprint } from './fingerprint.js'
 import { Friend } from './friend.js'
 import type { Identity } from './identity.js'
@@ -16,6 +18,8 @@ import { certificates } from './profiles/certificates.js'
 import { type FilesOptions, files } from './profiles/files.js'
 import { type ObjectsOptions, objects } from './profiles/objects.js'
 import { personOf, verifyKey } from './profiles/person.js'
+import type { Lane } from './race.js'
+import { PortMapper, type PortMapperOptions, type Reachability } from './reachability/port-mapper.js'
 import { toSeconds } from './signed-object.js'
 import { Gate, type Trust } from './trust.js'
 
@@ -44,6 +48,18 @@ export interface PeerOptions {
   /** What somebody is to us; by default whoever was met before in this run is remembered, and everybody else a stranger. */
   readonly trustOf?: ((fingerprint: Fingerprint) => Trust) | undefined
   readonly onReceived?: ObjectsOptions['receive'] | undefined
+  /** Where people may be; by default a book of this run. */
+  readonly addressBook?: AddressBook | undefined
+  /**
+   * Asks the router for a port to the world, and shows it in the card. Done by default unless `loopbackOnly`; `false` asks for none. A peer that is
+   * reachable is so for everybody who knows the address.
+   */
+  readonly reachability?:
+    | Omit<PortMapperOptions, 'internalPort' | 'onMapped' | 'onChanged' | 'onLost' | 'onProblem' | 'onError'>
+    | false
+    | undefined
+  /** The world reaches us by another address or port than before, or not at all, and why. */
+  onReachability?(reachability: Reachability): void
   readonly onFile?: Pick<FilesOptions, 'offered' | 'progress' | 'received'> | undefined
   onError?(error: unknown): void
 }
@@ -60,6 +76,9 @@ export class Peer implements AsyncDisposable {
   readonly #options: PeerOptions
   readonly #now: () => number
   readonly #profiles: readonly Profile[]
+  readonly #encounters: Encounters
+  #book!: AddressBook
+  #mapper: PortMapper | undefined
   #listener!: Listener
   #advertisement!: Advertisement
   #watch!: Watch
@@ -77,7 +96,12 @@ export class Peer implements AsyncDisposable {
     const { certificate: own, fingerprint: self } = options.identity
     const acquaintances = this.#acquaintances
     const gate = new Gate({ trustOf: options.trustOf ?? ((each) => acquaintances.trustOf(each)), now: this.#now })
-    const receive = (received: Parameters<ObjectsOptions['receive']>[0]) => options.onReceived?.(received)
+    this.#encounters = new Encounters({ self })
+    const receive = (received: Parameters<ObjectsOptions['receive']>[0]) => {
+      // What is announced on the link is newer.
+      if (received.kind === 'card' && !this.nearby.has(received.card.fingerprint)) this.#book.learn(received.card)
+      return options.onReceived?.(received)
+    }
     this.#profiles = [
       certificates({ gate, own, acquaintances }),
       objects({ gate, self, now: this.#now, store: this.store, receive }),
@@ -98,7 +122,8 @@ export class Peer implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { identity, loopbackOnly = false, port = 0 } = this.#options
+    const { identity, loopbackOnly = false, port = 0, addressBook } = this.#options
+    this.#book = addressBook ?? (await AddressBook.open({ loopbackOnly, now: this.#now }))
     const profile = tls({ ...this.#credentials(), verify: (certificate) => void verifyKey(certificate) })
     this.#listener = await listen({
       port,
@@ -108,7 +133,8 @@ export class Peer implements AsyncDisposable {
         if (session.tls === undefined) return
         const person = personOf(session)
         this.#acquaintances.meet(person, session)
-        this.#options.onFriend?.(person, session)
+        // Where both dialled at once and ours stays, theirs is about to be released: it is no news.
+        if (this.#encounters.begin(person.fingerprint, session, 'them') === session) this.#options.onFriend?.(person, session)
       },
     })
     const host = defaultHost()
@@ -125,7 +151,10 @@ export class Peer implements AsyncDisposable {
       onError,
       onAddresses,
     })
-    const onSeen = (seen: Seen) => this.#options.onSeen?.(seen)
+    const onSeen = (seen: Seen) => {
+      this.#book.learn(seen.card, seen.addresses)
+      this.#options.onSeen?.(seen)
+    }
     this.#watch = await watchNeighbours({
       self: this.fingerprint,
       now: this.#now,
@@ -138,6 +167,28 @@ export class Peer implements AsyncDisposable {
     })
     this.#every(CARD_RENEWAL * 1000, () => void this.#renew().catch(onError))
     this.#every(EXPIRY_INTERVAL, () => this.store.sweep())
+    await this.#openPort()
+  }
+
+  /** Has the router let the world in, if it does; the card says so as soon as it is true, and no longer. */
+  async #openPort(): Promise<void> {
+    const { loopbackOnly = false, reachability = loopbackOnly ? false : {}, onError } = this.#options
+    if (reachability === false) return
+    const tell = () => this.#options.onReachability?.(mapper.reachability)
+    const changed = () => {
+      tell()
+      void this.#renew().catch((error) => onError?.(error))
+    }
+    const told = {
+      onMapped: changed,
+      onChanged: changed,
+      onLost: changed,
+      onProblem: tell,
+      onError: (error: unknown) => onError?.(error),
+    }
+    const mapper = new PortMapper({ ...reachability, ...told, internalPort: this.port })
+    this.#mapper = mapper
+    await mapper.start()
   }
 
   // What the user does
@@ -161,28 +212,54 @@ export class Peer implements AsyncDisposable {
     return this.#watch.seen
   }
 
+  /** Where people may be: what was typed by hand goes in here, too. */
+  get addressBook(): AddressBook {
+    return this.#book
+  }
+
+  /** How the world can reach us through the router; undefined when it is not asked. */
+  get reachability(): Reachability | undefined {
+    return this.#mapper?.reachability
+  }
+
   /**
-   * Dials the owner of a card: BEEP in clear, TLS with certificates on both sides, a new session. The peer that is dialled is a key.
-   * @throws WrongKeyError when TLS proves another key than the card's: nothing was sent
+   * Dials a peer where the address book says it may be: BEEP in clear, TLS with certificates on both sides, a new session. The peer that is dialled is
+   * a key. When they dial us at the same time, there is one session in the end, and it is that of the friend on both sides.
+   * @param whom somebody who is seen, or the fingerprint of somebody whose address is known
+   * @throws WrongKeyError when TLS proves another key: nothing was sent; AggregateError when none of several addresses leads to them
    */
-  async meet(seen: Seen, signal?: AbortSignal): Promise<Friend> {
-    const { card } = seen
-    let failure: unknown = new Error(`The card of ${card.fingerprint} names no address that we may dial`)
-    for (const host of this.#dialable(seen)) {
-      try {
-        const clear = await connect({ host, port: card.port, profiles: this.#profiles, signal })
-        const verify = (certificate: Parameters<typeof verifyKey>[0]) => void verifyKey(certificate, card.fingerprint)
-        const session = await startTls(clear, { ...this.#credentials(), verify })
-        const person = personOf(session)
-        this.#acquaintances.meet(person, session)
-        return new Friend({ session, person, identity: this.identity, now: this.#now, acquaintances: this.#acquaintances })
-      } catch (error) {
-        failure = error
-        // Another key is an answer, not a bad line.
-        if (error instanceof Error && error.name === 'WrongKeyError') break
-      }
+  async meet(whom: Seen | Fingerprint, signal?: AbortSignal): Promise<Friend> {
+    const fingerprint = typeof whom === 'string' ? whom : whom.card.fingerprint
+    if (typeof whom !== 'string') this.#book.learn(whom.card, whom.addresses)
+    const reach = (address: KnownAddress, lane: Lane) => this.#reach(fingerprint, address, lane)
+    const discard = (loser: Session) => loser.terminate(new Error('Another address was faster'))
+    const session = await this.#book.dial(fingerprint, reach, { discard, signal })
+    const person = personOf(session)
+    this.#acquaintances.meet(person, session)
+    let friend: Friend | undefined
+    const stays = this.#encounters.begin(fingerprint, session, 'us', (to) => friend?.moveTo(to))
+    friend = new Friend({
+      session: stays,
+      person,
+      identity: this.identity,
+      now: this.#now,
+      acquaintances: this.#acquaintances,
+    })
+    return friend
+  }
+
+  /** One address: a session in which TLS has proved the key, or none at all. */
+  async #reach(fingerprint: Fingerprint, { host, port }: KnownAddress, { signal, connected }: Lane): Promise<Session> {
+    const clear = await connect({ host, port, profiles: this.#profiles, signal })
+    connected()
+    const onAbort = () => clear.terminate(signal.reason as Error)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      const verify = (certificate: Parameters<typeof verifyKey>[0]) => void verifyKey(certificate, fingerprint)
+      return await startTls(clear, { ...this.#credentials(), verify })
+    } finally {
+      signal.removeEventListener('abort', onAbort)
     }
-    throw failure
   }
 
   /**
@@ -197,8 +274,11 @@ export class Peer implements AsyncDisposable {
   /** Says goodbye, releases all sessions and stops listening. */
   async close(): Promise<void> {
     for (const timer of this.#timers.splice(0)) clearInterval(timer)
+    const closed = this.#mapper?.stop()
     await this.#watch?.stop()
     await this.#advertisement?.withdraw()
+    await closed
+    await this.#book?.flush()
     this.store.close()
     await this.#listener?.close()
   }
@@ -218,22 +298,23 @@ export class Peer implements AsyncDisposable {
     await this.#advertisement.update(card)
   }
 
-  #signCard(host: string): Promise<Uint8Array> {
+  async #signCard(host: string): Promise<Uint8Array> {
     const { availability, status } = this.#state
     const now = this.#now()
     // It grows across restarts too, without having been kept.
     this.#sequence = Math.max(this.#sequence + 1, toSeconds(now))
     const { nickname } = this.identity
-    const fields = {
-      nickname,
-      host,
-      port: this.port,
-      addresses: this.#ownAddresses(),
-      availability,
-      status,
-      sequence: this.#sequence,
+    const mapping = this.#mapper?.reachability.mapping
+    const external = mapping && { address: mapping.externalAddress, port: mapping.externalPort }
+    const fields = { nickname, host, port: this.port, external, availability, status, sequence: this.#sequence }
+    for (let addresses = this.#ownAddresses(); ; addresses = addresses.slice(0, -1)) {
+      try {
+        return await signCard(this.identity, { ...fields, addresses }, { now })
+      } catch (error) {
+        // A long status and many addresses do not fit together: the announcement has the addresses of the link in any case.
+        if (!(error instanceof RangeError) || addresses.length === 0) throw error
+      }
     }
-    return signCard(this.identity, fields, { now })
   }
 
   #ownAddresses(): string[] {
@@ -243,12 +324,6 @@ export class Peer implements AsyncDisposable {
       .filter((each) => !each.internal && !each.address.startsWith('fe80'))
       .map((each) => each.address)
       .slice(0, 8)
-  }
-
-  /** A card cannot make us dial ourselves: loopback only when that is where we live. */
-  #dialable({ addresses }: Seen): readonly string[] {
-    const loopback = (address: string) => address.startsWith('127.') || address === '::1'
-    return addresses.filter((address) => loopback(address) === (this.#options.loopbackOnly ?? false)).slice(0, 4)
   }
 
   #credentials() {

@@ -111,6 +111,7 @@ async function world(options: Partial<PortMapperOptions> = {}) {
     onMapped: ({ externalAddress, externalPort, protocol }) => told.push(`mapped ${externalAddress}:${externalPort} ${protocol}`),
     onChanged: ({ externalAddress, externalPort }) => told.push(`changed ${externalAddress}:${externalPort}`),
     onLost: ({ externalPort }) => told.push(`lost ${externalPort}`),
+    onProblem: (problem) => told.push(problem),
     ...options,
   })
   mappers.push(mapper)
@@ -193,7 +194,7 @@ describe('asking', () => {
     granting(pcp)
     change()
     await clock.advance(0)
-    expect(told).toEqual(['mapped 44.128.0.1:40000 PCP'])
+    expect(told).toEqual(['silent', 'mapped 44.128.0.1:40000 PCP'])
   })
 
   test('without a gateway tells so and waits', async () => {
@@ -230,7 +231,7 @@ describe('never advertised', () => {
     const { start, pcp, granting, told, mapper, natPmp } = await world()
     granting(pcp, { externalAddress, externalPort })
     await start()
-    expect(told).toEqual([])
+    expect(told).toEqual([problem])
     expect(pcp.log).toEqual(['map 0', `unmap ${externalPort}`])
     expect(natPmp.log).toEqual([])
     expect(mapper.reachability).toMatchObject({ problem, mapping: undefined })
@@ -243,7 +244,7 @@ describe('never advertised', () => {
     granting(pcp, { externalAddress: '10.0.0.9' })
     pcp.state = { kind: 'lost', detail: 'the router has another address' }
     await clock.advance(63_000)
-    expect(told).toEqual(['mapped 44.128.0.1:40000 PCP', 'lost 40000'])
+    expect(told).toEqual(['mapped 44.128.0.1:40000 PCP', 'lost 40000', 'double-nat'])
     expect(mapper.reachability.problem).toBe('double-nat')
   })
 })
@@ -296,7 +297,7 @@ describe('keeping', () => {
     pcp.state = { kind: 'lost', detail: 'the router has started anew' }
     pcp.outcome = failed('silent', 'no answer')
     await clock.advance(62_500)
-    expect(told).toEqual(['mapped 44.128.0.1:40000 PCP', 'lost 40000'])
+    expect(told).toEqual(['mapped 44.128.0.1:40000 PCP', 'lost 40000', 'silent'])
     granting(pcp)
     await clock.advance(15_000)
     expect(told.at(-1)).toBe('mapped 44.128.0.1:40000 PCP')
@@ -311,7 +312,7 @@ describe('keeping', () => {
     await clock.advance(79_999)
     expect(told).toHaveLength(1)
     await clock.advance(1)
-    expect(told.at(-1)).toBe('lost 40000')
+    expect(told.slice(1)).toEqual(['lost 40000', 'silent'])
   })
 
   test('another gateway is another network', async () => {
@@ -332,7 +333,7 @@ describe('keeping', () => {
     pcp.map = TestProtocol.prototype.map
     granting(pcp)
     await clock.advance(15_000)
-    expect(told).toHaveLength(1)
+    expect(told).toEqual(['broken', 'mapped 44.128.0.1:40000 PCP'])
   })
 })
 

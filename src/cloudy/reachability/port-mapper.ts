@@ -7,7 +7,7 @@ import { isElsewhere, type MapperEvent, type Mapping, mappingOf, next, OFF, type
 import { blankMemory, type Memory, recall, remember } from './memory.js'
 import { natPmp } from './nat-pmp-client.js'
 import { pcp } from './pcp-client.js'
-import { LIFETIME, type MappingProtocol, type Outcome, type ProtocolMaker } from './protocol.js'
+import { failed, LIFETIME, type MappingProtocol, type Outcome, type ProtocolMaker, type Wish } from './protocol.js'
 import { type Surroundings, surroundings } from './surroundings.js'
 import { upnp } from './upnp.js'
 
@@ -31,7 +31,7 @@ export interface Reachability {
   readonly mapping?: Mapping | undefined
   /** How the protocols were answered when routers were asked last. */
   readonly attempts: readonly Attempt[]
-  /** What stands in the way; undefined when nothing does. */
+  /** What stands in the way; undefined when nothing does, or routers are being asked. */
   readonly problem?: Problem | undefined
 }
 
@@ -45,6 +45,8 @@ export interface PortMapperOptions {
   onChanged?(mapping: Mapping, before: Mapping): void
   /** The world cannot reach us by it any more. */
   onLost?(mapping: Mapping): void
+  /** Routers were asked, and the world cannot reach us. They are asked again later; then it is told again if it is another problem. */
+  onProblem?(problem: Problem): void
   /** Something beside the point went wrong, such as the file of the memory. */
   onError?(error: unknown): void
   /** What follows is for tests. */
@@ -83,6 +85,7 @@ export class PortMapper implements AsyncDisposable {
   /** The protocol of the mapping, or the one that is being asked. */
   #protocol: MappingProtocol | undefined
   #attempts: readonly Attempt[] = []
+  #told: Problem | undefined
   #cancelTimer = () => {}
   #running: AbortController | undefined
   #asked: (() => void)[] = []
@@ -154,6 +157,13 @@ export class PortMapper implements AsyncDisposable {
     if (before === undefined && after !== undefined) this.#options.onMapped?.(after)
     if (before !== undefined && after === undefined && event.kind !== 'stopped') this.#options.onLost?.(before)
     if (before !== undefined && after !== undefined && isElsewhere(before, after)) this.#options.onChanged?.(after, before)
+    this.#tellProblem(event)
+  }
+
+  #tellProblem({ kind }: MapperEvent): void {
+    const problem = kind === 'failed' ? this.reachability.problem : undefined
+    if (kind === 'failed' && problem !== undefined && problem !== this.#told) this.#options.onProblem?.(problem)
+    this.#told = problem
   }
 
   async #run(operation: Operation): Promise<void> {
@@ -201,8 +211,7 @@ export class PortMapper implements AsyncDisposable {
         continue
       }
       this.#protocol = protocol
-      const outcome = await protocol.map(this.#wish(), signal)
-      signal.throwIfAborted()
+      const outcome = await this.#map(protocol, this.#wish(), signal)
       if (outcome.kind === 'failed') attempts.push({ protocol: protocol.name, failure: outcome })
       else return this.#granted(protocol, gateway, outcome, attempts)
     }
@@ -211,10 +220,21 @@ export class PortMapper implements AsyncDisposable {
   }
 
   async #renew(protocol: MappingProtocol, mapping: Mapping, signal: AbortSignal): Promise<MapperEvent> {
-    const outcome = await protocol.map(this.#wish(mapping), signal)
+    const outcome = await this.#map(protocol, this.#wish(mapping), signal)
     if (outcome.kind === 'granted') return this.#granted(protocol, this.#gateway!, outcome, [])
+    this.#attempts = [{ protocol: protocol.name, failure: outcome }]
     // It cannot be right any longer, whatever is left of the lease.
     return { kind: 'failed', final: outcome.reason === 'no-address' || outcome.reason === 'conflict' }
+  }
+
+  /** A protocol that throws does not keep the others from their turn. */
+  async #map(protocol: MappingProtocol, wish: Wish, signal: AbortSignal): Promise<Outcome> {
+    const outcome = await protocol.map(wish, signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#options.onError?.(error)
+      return failed('broken', 'our own code failed')
+    })
+    signal.throwIfAborted()
+    return outcome
   }
 
   async #check(protocol: MappingProtocol, mapping: Mapping, signal: AbortSignal): Promise<MapperEvent> {
@@ -266,7 +286,7 @@ export class PortMapper implements AsyncDisposable {
     return { kind: 'doubted', delay: (this.#options.random ?? Math.random)() * RESTART_DELAY }
   }
 
-  #wish(mapping?: Mapping) {
+  #wish(mapping?: Mapping): Wish {
     const { internalPort } = this.#options
     return { internalPort, externalPort: mapping?.externalPort ?? this.#memory.externalPort, lifetime: LIFETIME }
   }
