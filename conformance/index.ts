@@ -24,6 +24,10 @@ import { preemptive } from './rfc3080/2.6.3-preemptive.js'
 import { peers } from './rfc3080/2.7-peers.js'
 import { roles, sessions, styles } from './rfc3080/2-exchanges.js'
 import { features } from './rfc3080/5.2-features.js'
+import { management } from './rfc3080/6.1-management.js'
+import { beepXml } from './rfc3080/6.4-beep-xml.js'
+import { dtd } from './rfc3080/7.1-dtd.js'
+import { codes } from './rfc3080/8-codes.js'
 import { exchangeOnTcp, onTcp } from './rfc3081/2-session.js'
 import { creation, flowControl } from './rfc3081/3.1.1-creation.js'
 import { sending } from './rfc3081/3.1.2-sending.js'
@@ -63,6 +67,10 @@ export const CASES: readonly Case[] = [
   ...preemptive,
   ...peers,
   ...features,
+  ...management,
+  ...beepXml,
+  ...dtd,
+  ...codes,
   ...onTcp,
   ...exchangeOnTcp,
   ...flowControl,

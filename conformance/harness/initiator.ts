@@ -17,6 +17,7 @@ interface Turn {
   readonly keyword: Keyword
   readonly msgno: number
   readonly element: Element
+  readonly payload: Buffer
 }
 
 /** Echoes what comes on a channel, and agrees to close it, until something `last` comes on channel 0. */
@@ -35,7 +36,7 @@ async function serve(peer: Peer, channel: number, last: (turn: Turn) => boolean,
       await peer.message(channel, msgno, whole, undefined, 'RPY')
       continue
     }
-    const turn = { keyword, msgno, element: elementOf(whole) }
+    const turn = { keyword, msgno, element: elementOf(whole), payload: whole }
     if (last(turn)) return turn
     if (numberOf(turn) !== channel) throw new Failure(`expected ${what}; ${keyword} 0 ${msgno} with <${turn.element.name}> came`)
     peer.manage(`RPY ${msgno}`, '<ok />')
@@ -65,8 +66,7 @@ export async function askedToRelease(peer: Peer): Promise<Request> {
 export async function answerAtWork(peer: Peer, channel: number, msgno: number): Promise<Answer | undefined> {
   const isAnswer = (turn: Turn) => turn.keyword !== 'MSG' && turn.msgno === msgno
   const turn = await serve(peer, channel, (each) => isAnswer(each) || numberOf(each) === 0, `the answer to MSG 0 ${msgno}`)
-  if (isAnswer(turn))
-    return { keyword: turn.keyword as Answer['keyword'], msgno, element: turn.element, payload: Buffer.alloc(0) }
+  if (isAnswer(turn)) return { keyword: turn.keyword as Answer['keyword'], msgno, element: turn.element, payload: turn.payload }
   peer.manage(`RPY ${turn.msgno}`, '<ok />')
   return undefined
 }

@@ -103,6 +103,13 @@ export async function acceptsOrEnds(peer: Peer): Promise<string> {
   return how === 'the target ended the session' ? 'not accepted: the session ended' : 'accepted'
 }
 
+/** Where in what was heard the answer to our MSG on channel 0 stands; -1 when it has not come. */
+export function answerAt(peer: Peer, msgno: number): number {
+  return peer.connection.heard.findIndex(
+    (each) => isData(each) && each.channel === 0 && each.keyword !== 'MSG' && each.msgno === msgno && !each.more,
+  )
+}
+
 export function isData(heard: Heard): heard is DataFrame {
   return heard.kind === 'data'
 }
@@ -187,6 +194,7 @@ export interface Request {
   readonly element: Element
   /** The channel that it is about; 0 is the session. */
   readonly number: number
+  readonly payload: Buffer
 }
 
 /** Greets and awaits the start of the target. @throws Unsupported when it starts another profile than the one agreed on */
@@ -197,5 +205,5 @@ export async function askedToStart(peer: Peer): Promise<Request> {
   if (element.name !== 'start') throw new Failure(`expected <start> of the target; <${element.name}> came`)
   const uris = element.children.map(({ attributes }) => attributes.uri)
   if (!uris.includes(peer.profile)) throw new Unsupported(`the target starts ${uris.join(', ')}, not ${peer.profile}`)
-  return { msgno, number: Number(element.attributes.number), element }
+  return { msgno, number: Number(element.attributes.number), element, payload }
 }

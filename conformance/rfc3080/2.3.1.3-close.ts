@@ -5,6 +5,7 @@ import { must, section } from '../harness/case.js'
 import { Failure, Unsupported } from '../harness/failure.js'
 import { answerAtWork } from '../harness/initiator.js'
 import {
+  answerAt,
   answered,
   askTogether,
   close,
@@ -30,13 +31,6 @@ async function unfinished(peer: Peer, size: number): Promise<number> {
   if (!(await peer.connection.until(() => peer.received(channel) >= INITIAL_WINDOW)))
     throw new Failure(`of the echo ${peer.received(channel)} octets came, and the window is ${INITIAL_WINDOW}`, 'timeout')
   return channel
-}
-
-/** Where in what was heard the answer to our MSG on channel 0 stands; -1 when it has not come. */
-function answerAt(peer: Peer, msgno: number): number {
-  return peer.connection.heard.findIndex(
-    (each) => isData(each) && each.channel === 0 && each.keyword !== 'MSG' && each.msgno === msgno && !each.more,
-  )
 }
 
 /** The answer to our close stands behind the last frame of the reply; behind `<ok>` the channel is gone. */
