@@ -31,7 +31,7 @@ describe.each([true, false])('a QR code, with colours: %s', (colours) => {
         const lines = qrLines(formatFingerprint(octets).toUpperCase(), { colours })
         expect(Array.from(parseFingerprint(decodeQR(photograph(lines))))).toEqual(Array.from(octets))
       }),
-      { numRuns: 20 },
+      { numRuns: 6 },
     )
   })
 

@@ -22,7 +22,7 @@ export const ACCEPTANCE_TYPE = 'cloudy/acceptance'
 export const SUCCESSION_TYPE = 'cloudy/succession'
 export const REVOCATION_TYPE = 'cloudy/revocation'
 
-/** Largest statement, in octets: it carries two certificates, one of them in an acceptance in base64. On P-256 it takes some 2,400. */
+/** Largest statement, in octets: it carries two certificates, one of them in an acceptance in base64. On P-256 it takes some 2,000. */
 export const MAX_STATEMENT = 32_768
 const MAX_ACCEPTANCE = 16_384
 

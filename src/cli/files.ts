@@ -1,0 +1,60 @@
+// Files as the commands read and write them: no more is read than can be meant, nothing is overwritten, and no octets go to a terminal.
+import { constants } from 'node:fs'
+import { open, writeFile } from 'node:fs/promises'
+
+/** Stands for stdin and stdout. */
+export const STANDARD = '-'
+
+/**
+ * Reads a file, or stdin for `-`.
+ * @param limit octets; of what is larger only one more than that is read, which is enough to refuse it
+ * @param options.onlyOwner refuses a file that others can read
+ */
+export async function readBounded(
+  path: string,
+  limit: number,
+  options: { readonly onlyOwner?: boolean } = {},
+): Promise<Uint8Array> {
+  if (path === STANDARD) return readStdin(limit)
+  await using file = await open(path, constants.O_RDONLY)
+  const status = await file.stat()
+  if (options.onlyOwner && process.platform !== 'win32' && status.isFile() && (status.mode & 0o077) !== 0)
+    throw new Error(`Others may read ${path}: chmod 600 it`)
+  const octets = Buffer.alloc(limit + 1)
+  let length = 0
+  for (let more = -1; more !== 0 && length < octets.length; length += more)
+    more = (await file.read(octets, length, octets.length - length)).bytesRead
+  return new Uint8Array(octets.subarray(0, length))
+}
+
+async function readStdin(limit: number): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > limit) break
+  }
+  return new Uint8Array(Buffer.concat(chunks).subarray(0, limit + 1))
+}
+
+/**
+ * Writes octets to a new file, or to stdout for `-`.
+ * @param options.secret only its owner can read it
+ * @throws Error when the file is there, or stdout is a terminal
+ */
+export async function writeNew(path: string, octets: Uint8Array, options: { readonly secret?: boolean } = {}): Promise<void> {
+  if (path !== STANDARD) {
+    await writeFile(path, octets, { flag: 'wx', mode: options.secret ? 0o600 : 0o666 }).catch((cause) => {
+      throw isExisting(cause) ? new Error(`${path} exists, and nothing is overwritten`, { cause }) : cause
+    })
+    return
+  }
+  if (process.stdout.isTTY) throw new Error('This is nothing for a terminal: name a file, or redirect the output')
+  await new Promise<void>((resolve, reject) => process.stdout.write(octets, (error) => (error ? reject(error) : resolve())))
+}
+
+/** Whether something failed because a file is there. */
+export function isExisting(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIST'
+}

@@ -1,0 +1,163 @@
+// `cloudy identity`: makes an identity, shows it, and ends it.
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { type Command, Option } from 'commander'
+import { acceptSuccession, Identity, inQuotes, revoke, succeed } from '../cloudy/index.js'
+import { isExisting, writeNew } from './files.js'
+import { describeIdentity, type IdentityOptions, identityPath, openIdentity, withIdentity } from './identity-file.js'
+import { askNewPassphrase, canAsk, givenPassphrase, passphraseFrom } from './passphrase.js'
+import { qrLines } from './qr.js'
+import { printJson, printLines, timeArgument, timeText } from './report.js'
+
+interface Options extends IdentityOptions {
+  readonly json?: boolean
+}
+
+export function addIdentityCommands(program: Command): void {
+  const identity = program.command('identity').description('your key: make it, show it, protect it, pass it on, end it')
+
+  withIdentity(identity.command('make'))
+    .description('make a key and a certificate for it; an identity that is there is not replaced')
+    .option('--nickname <name>', 'what you call yourself', '')
+    .addOption(new Option('--algorithm <kind>', 'kind of key').choices(['P-256', 'RSA-2048', 'RSA-3072']).default('P-256'))
+    .option('--json', 'one JSON object instead of lines')
+    .addHelpText(
+      'after',
+      '\nWithout a terminal, a passphrase file or $CLOUDY_PASSPHRASE the key is not encrypted.\n\nExample:\n  $ cloudy identity make --nickname Alice',
+    )
+    .action(makeIdentity)
+
+  withIdentity(identity.command('show'))
+    .description('show who you are: fingerprint, nickname, key and certificate')
+    .option('--qr', 'the fingerprint as a QR code, too (default: on a terminal)')
+    .option('--no-qr', 'no QR code')
+    .option('--json', 'one JSON object instead of lines')
+    .addHelpText('after', '\nExample:\n  $ cloudy identity show --qr')
+    .action(showIdentity)
+
+  withIdentity(identity.command('passphrase'))
+    .description('change the passphrase of the private key')
+    .option('--new-passphrase-file <file>', 'the new one is the first line of this file; otherwise you are asked')
+    .option('--remove', 'none from now on')
+    .option('--json', 'one JSON object instead of lines')
+    .addHelpText('after', '\nExample:\n  $ cloudy identity passphrase --new-passphrase-file secret.txt')
+    .action(changePassphrase)
+
+  withIdentity(identity.command('renew'))
+    .description('make a new certificate for the same key: you stay who you are')
+    .option('--nickname <name>', 'another nickname')
+    .option('--json', 'one JSON object instead of lines')
+    .addHelpText('after', '\nExample:\n  $ cloudy identity renew --nickname "Alice B."')
+    .action(renewIdentity)
+
+  withIdentity(identity.command('succeed'))
+    .description('say that another key of yours takes the place of this one, signed with both')
+    .requiredOption('--successor <file>', 'the new identity')
+    .option('--successor-passphrase-file <file>', 'its passphrase, if it is another one')
+    .requiredOption('--out <file>', 'where to write the statement (DER)')
+    .option('--json', 'one JSON object instead of lines')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ cloudy identity make --identity new.pem\n  $ cloudy identity succeed --successor new.pem --out succession.der',
+    )
+    .action(succeedIdentity)
+
+  withIdentity(identity.command('revoke'))
+    .description('say that this key is compromised; nobody trusts it any more once they have heard')
+    .option('--since <time>', 'since when, if you know', timeArgument)
+    .requiredOption('--out <file>', 'where to write the statement (DER)')
+    .option('--json', 'one JSON object instead of lines')
+    .addHelpText(
+      'after',
+      '\nMake one now and keep it away from the key, for the day on which you need it: nothing happens until it is given to somebody. It never\nexpires and cannot be taken back.\n\nExample:\n  $ cloudy identity revoke --out revocation.der',
+    )
+    .action(revokeIdentity)
+}
+
+async function makeIdentity(
+  options: Options & { nickname: string; algorithm: 'P-256' | 'RSA-2048' | 'RSA-3072' },
+): Promise<void> {
+  const path = identityPath(options)
+  const given = await givenPassphrase(options.passphraseFile)
+  const passphrase = given ?? (canAsk() ? await askNewPassphrase() : undefined)
+  const identity = await Identity.generate(options)
+  if (options.identity === undefined) await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await identity.save(path, { passphrase, replace: false }).catch((cause) => {
+    throw isExisting(cause) ? new Error(`${path} exists, and no identity is overwritten`, { cause }) : cause
+  })
+  await report(path, options)
+}
+
+async function showIdentity(options: Options & { qr?: boolean }): Promise<void> {
+  const { fingerprint } = await report(identityPath(options), options)
+  const colours = process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+  if (options.json || !(options.qr ?? process.stdout.isTTY === true)) return
+  process.stdout.write(`\n${qrLines(fingerprint.toUpperCase(), { colours }).join('\n')}\n`)
+}
+
+/** Says what is in the file of an identity. */
+async function report(path: string, { json }: Options): Promise<{ readonly fingerprint: string }> {
+  const { certificate, encrypted } = await describeIdentity(path)
+  const { fingerprint, nickname, publicKey, notBefore, notAfter } = certificate
+  const algorithm = publicKey.algorithm === 'RSA' ? `RSA-${publicKey.bits}` : publicKey.algorithm
+  if (json) printJson({ fingerprint, nickname, algorithm, notBefore, notAfter, encrypted, file: path })
+  else
+    printLines({
+      fingerprint,
+      nickname: inQuotes(nickname),
+      key: `${algorithm}, ${encrypted ? 'encrypted' : 'not encrypted'}`,
+      certificate: `from ${timeText(notBefore.getTime() / 1000)} to ${timeText(notAfter.getTime() / 1000)}`,
+      file: path,
+    })
+  return { fingerprint }
+}
+
+async function changePassphrase(options: Options & { newPassphraseFile?: string; remove?: boolean }): Promise<void> {
+  const { newPassphraseFile, remove = false } = options
+  if (remove && newPassphraseFile !== undefined) throw new Error('Either there is a new passphrase, or none')
+  if (!remove && newPassphraseFile === undefined && !canAsk())
+    throw new Error('There is no terminal to ask for the new passphrase: give --new-passphrase-file, or --remove')
+  const { identity, path } = await openIdentity(options)
+  const passphrase = remove
+    ? undefined
+    : newPassphraseFile === undefined
+      ? await askNewPassphrase()
+      : await passphraseFrom(newPassphraseFile)
+  await identity.save(path, { passphrase })
+  await report(path, options)
+}
+
+async function renewIdentity(options: Options & { nickname?: string }): Promise<void> {
+  const { identity, path, passphrase } = await openIdentity(options)
+  const renewed = await identity.renew(options.nickname === undefined ? {} : { nickname: options.nickname })
+  await renewed.save(path, { passphrase })
+  await report(path, options)
+}
+
+async function succeedIdentity(
+  options: Options & { successor: string; successorPassphraseFile?: string; out: string },
+): Promise<void> {
+  const { identity: old } = await openIdentity(options)
+  const { identity: successor } = await openIdentity({
+    identity: options.successor,
+    ...(options.successorPassphraseFile === undefined ? {} : { passphraseFile: options.successorPassphraseFile }),
+  })
+  if (successor.fingerprint === old.fingerprint)
+    throw new Error('A key does not take its own place: name another identity with --successor')
+  const now = Date.now()
+  const acceptance = await acceptSuccession(successor, old.fingerprint, { now })
+  const { octets, digest } = await succeed(old, acceptance.octets, { now })
+  await writeNew(options.out, octets)
+  const said = { key: old.fingerprint, successor: successor.fingerprint, digest, file: options.out }
+  if (options.json) printJson(said)
+  else printLines(said)
+}
+
+async function revokeIdentity(options: Options & { since?: number; out: string }): Promise<void> {
+  const { identity } = await openIdentity(options)
+  const { octets, digest } = await revoke(identity, { now: Date.now(), since: options.since })
+  await writeNew(options.out, octets, { secret: true })
+  const said = { key: identity.fingerprint, digest, file: options.out }
+  if (options.json) printJson(said)
+  else printLines({ ...said, note: 'whoever has this file can end the key, for good: keep it where only you can get it' })
+}

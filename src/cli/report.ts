@@ -1,0 +1,82 @@
+// What commands say: lines of a name and a value for people, one JSON object for programs. Nothing that came from elsewhere gets to the
+// terminal but through `sanitise`.
+import { InvalidArgumentError } from 'commander'
+import { formatFingerprint, isFingerprint, ObjectError, parseFingerprint, sanitise } from '../cloudy/index.js'
+
+/** Longest value in a line, in characters. */
+const MAX_VALUE = 4000
+
+/** One line of JSON, in printable ASCII alone: whatever else a text holds stands there escaped, exact and without effect on a terminal. */
+export function printJson(value: unknown): void {
+  const escaped = JSON.stringify(value).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  process.stdout.write(`${escaped}\n`)
+}
+
+/** Lines of a name and a value; what is undefined is left out. */
+export function printLines(lines: { readonly [name: string]: string | undefined }): void {
+  const said = Object.entries(lines).filter((line): line is [string, string] => line[1] !== undefined)
+  const width = Math.max(...said.map(([name]) => name.length))
+  process.stdout.write(said.map(([name, value]) => `${name.padEnd(width)}  ${sanitise(value, MAX_VALUE)}\n`).join(''))
+}
+
+/** A time in seconds since 1970 as text. */
+export function timeText(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000', '')
+}
+
+/** What was found, to be said in either way. */
+export interface Verdict {
+  /** Why it is not valid, though it can be shown. */
+  readonly not?: ObjectError
+  readonly json: object
+  readonly lines: { readonly [name: string]: string | undefined }
+}
+
+/** Says a verdict. @returns the exit code: 0 when there is something to be shown, 1 when it was refused */
+export async function judge(json: boolean | undefined, judgement: () => Promise<Verdict>): Promise<number> {
+  const found = await judgement().catch((error: unknown) => {
+    if (error instanceof ObjectError) return error
+    throw error
+  })
+  const refused = found instanceof ObjectError
+  const not = refused ? found : found.not
+  if (json) printJson({ valid: not === undefined, reason: not?.reason, message: not?.message, ...(refused ? {} : found.json) })
+  else
+    printLines({
+      verdict: not === undefined ? 'valid' : `not valid (${not.reason})`,
+      because: not?.message,
+      ...(refused ? {} : found.lines),
+    })
+  return refused ? 1 : 0
+}
+
+/** A time as an argument: a date, or seconds since 1970. @returns milliseconds since 1970 */
+export function timeArgument(text: string): number {
+  const milliseconds = /^\d{1,12}$/.test(text)
+    ? Number(text) * 1000
+    : /^\d{4}-\d\d-\d\d(?:T[0-9:]+Z)?$/.test(text)
+      ? Date.parse(text)
+      : Number.NaN
+  if (!(milliseconds >= 0)) throw new InvalidArgumentError('It is like 2026-05-01T12:00:00Z, 2026-05-01, or seconds since 1970.')
+  return milliseconds
+}
+
+/** A fingerprint as an argument, however it is typed. */
+export function fingerprintArgument(text: string): string {
+  if (isFingerprint(text)) return text
+  try {
+    return formatFingerprint(parseFingerprint(text))
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`)
+  }
+}
+
+/** A whole number as an argument. */
+export function numberArgument(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`It is a number from ${least} to ${most}.`)
+    return value
+  }
+}
