@@ -1,6 +1,8 @@
-// One of the two processes of a contestant: `serve NAME` or `drive NAME PORT`. It tells its parent what it measured and ends with it.
-import type { Client, Meter } from './contestant.js'
+// One of the two processes of a contestant: `serve NAME`, `drive NAME CLEAR SECURE` with the ports, or
+// `drive peer HOST PORT URI`. It tells its parent what it measured and ends with it.
+import type { Client, Meter, Ports } from './contestant.js'
 import { CONTESTANTS } from './contestants/index.js'
+import { peer } from './contestants/peer.js'
 import { rate, WORKLOADS } from './workloads.js'
 
 /** What the parent asks of the client. */
@@ -12,9 +14,9 @@ export interface Order {
 }
 
 /** What a child says: that it is ready, what it measured, or why it could not. */
-export type Report = { readonly port: number } | { readonly rate: number } | { readonly error: string }
+export type Report = { readonly ports: Ports } | { readonly rate: number } | { readonly error: string }
 
-const [role, name, port] = process.argv.slice(2)
+const [role, name, ...places] = process.argv.slice(2)
 
 function tell(report: Report): void {
   process.send?.(report)
@@ -47,18 +49,20 @@ function elapsed(milliseconds: number): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const contestant = CONTESTANTS.find((each) => each.name === name)
+  const contestant =
+    name === 'peer' ? peer(places[0]!, Number(places[1]), places[2]!) : CONTESTANTS.find((each) => each.name === name)
   if (contestant === undefined) throw new Error(`There is no contestant ${name}`)
   if (role === 'serve') {
     const server = await contestant.serve()
-    tell({ port: server.port })
+    tell({ ports: server.ports })
     return
   }
-  const client = await contestant.open(Number(port))
+  const ports = { clear: Number(places[0]), secure: Number(places[1]) }
+  const client = await contestant.open(ports)
   process.on('message', (order: Order) => {
     measure(client, order).then((result) => tell({ rate: result }), failed)
   })
-  tell({ port: Number(port) })
+  tell({ ports })
 }
 
 // The parent is gone, or wants no more: nothing is left behind, whatever happened to it.

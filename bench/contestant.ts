@@ -3,13 +3,21 @@ import type { Workload } from './workloads.js'
 
 export interface Contestant {
   readonly name: string
-  /** Listens on a free port of loopback and serves every workload. */
+  takesPart(workload: Workload): boolean
+  /** Listens on free ports of loopback and serves every workload in which it takes part. */
   serve(): Promise<Server>
-  open(port: number): Promise<Client>
+  open(ports: Ports): Promise<Client>
+}
+
+/** Where a contestant listens. */
+export interface Ports {
+  readonly clear: number
+  /** In TLS; 0 for a contestant without. */
+  readonly secure: number
 }
 
 export interface Server {
-  readonly port: number
+  readonly ports: Ports
   close(): Promise<void>
 }
 
@@ -30,13 +38,14 @@ export class Lanes {
   /** Resolves when the meter has stopped and every message was answered. */
   readonly done: Promise<void>
   readonly #meter: Meter
-  readonly #send: () => void
+  readonly #send: (lane: number) => void
   readonly #expected: number
   #open: number
   #resolve!: () => void
   #reject!: (error: Error) => void
 
-  constructor(workload: Workload, meter: Meter, send: () => void) {
+  /** @param send sends the next message of a lane, 0 to `inFlight` - 1 */
+  constructor(workload: Workload, meter: Meter, send: (lane: number) => void) {
     this.#meter = meter
     this.#send = send
     this.#expected = answerSize(workload)
@@ -45,13 +54,13 @@ export class Lanes {
       this.#resolve = resolve
       this.#reject = reject
     })
-    for (let lane = 0; lane < workload.inFlight; lane++) send()
+    for (let lane = 0; lane < workload.inFlight; lane++) send(lane)
   }
 
-  answered(octets: number): void {
+  answered(octets: number, lane = 0): void {
     if (octets !== this.#expected) this.fail(new Error(`An answer has ${octets} octets instead of ${this.#expected}`))
     this.#meter.count++
-    if (this.#meter.running) this.#send()
+    if (this.#meter.running) this.#send(lane)
     else if (--this.#open === 0) this.#resolve()
   }
 
@@ -60,18 +69,30 @@ export class Lanes {
   }
 }
 
-/** For whoever gives a promise: as many loops as messages in flight. @param ask gives the octets of the answer */
-export async function keepAsking(workload: Workload, meter: Meter, ask: (message: Uint8Array) => Promise<number>): Promise<void> {
+/**
+ * For whoever gives a promise: as many loops as messages in flight.
+ * @param ask gives the octets of the answer; of the loops it is told which
+ */
+export async function keepAsking(
+  workload: Workload,
+  meter: Meter,
+  ask: (message: Uint8Array, lane: number) => Promise<number>,
+): Promise<void> {
   const message = payload(workload)
   const expected = answerSize(workload)
-  const lane = async () => {
+  const keep = async (_: unknown, lane: number) => {
     while (meter.running) {
-      const octets = await ask(message)
+      const octets = await ask(message, lane)
       if (octets !== expected) throw new Error(`An answer has ${octets} octets instead of ${expected}`)
       meter.count++
     }
   }
-  await Promise.all(Array.from({ length: workload.inFlight }, lane))
+  await Promise.all(Array.from({ length: workload.inFlight }, keep))
+}
+
+/** For what is done once after another: sessions, questions with many answers. */
+export async function keepDoing(meter: Meter, once: (meter: Meter) => Promise<void>): Promise<void> {
+  while (meter.running) await once(meter)
 }
 
 export function payload(workload: Workload): Buffer {

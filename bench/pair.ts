@@ -45,21 +45,33 @@ function allowedCpus(): number[] {
 
 /** A server and a client of one contestant. */
 export class Pair {
-  readonly #server: ChildProcess
+  readonly #server: ChildProcess | undefined
   readonly #client: ChildProcess
 
-  private constructor(server: ChildProcess, client: ChildProcess) {
+  private constructor(server: ChildProcess | undefined, client: ChildProcess) {
     this.#server = server
     this.#client = client
   }
 
   /** @param profiles a directory that takes a CPU profile of each process */
   static async start(contestant: string, places: Places, profiles: string | undefined): Promise<Pair> {
-    const server = begin(['serve', contestant], places.server, profiles)
-    const { port } = await expectReport(server, PATIENCE, 'port')
-    const client = begin(['drive', contestant, String(port)], places.client, profiles)
-    await expectReport(client, PATIENCE, 'port')
+    const server = begin(CHILD, ['serve', contestant], places.server, profiling(profiles, 'serve', contestant))
+    const { ports } = await expectReport(server, PATIENCE, 'ports')
+    const client = begin(
+      CHILD,
+      ['drive', contestant, String(ports.clear), String(ports.secure)],
+      places.client,
+      profiling(profiles, 'drive', contestant),
+    )
+    await expectReport(client, PATIENCE, 'ports')
     return new Pair(server, client)
+  }
+
+  /** A client alone, for a foreign listener. */
+  static async visit(host: string, port: number, uri: string, places: Places): Promise<Pair> {
+    const client = begin(CHILD, ['drive', 'peer', host, String(port), uri], places.client, [])
+    await expectReport(client, PATIENCE, 'ports')
+    return new Pair(undefined, client)
   }
 
   async measure(order: Order): Promise<number> {
@@ -69,23 +81,26 @@ export class Pair {
 
   async end(): Promise<void> {
     await end(this.#client)
-    await end(this.#server)
+    if (this.#server !== undefined) await end(this.#server)
   }
 }
 
-function begin(args: readonly string[], cpu: number | undefined, profiles: string | undefined): ChildProcess {
-  const flags =
-    profiles === undefined
-      ? []
-      : ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${args.slice(0, 2).join('-')}.cpuprofile`]
-  const child = fork(
-    CHILD,
-    args,
-    cpu === undefined ? { execArgv: flags } : { execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath, ...flags] },
-  )
+/** Starts one process: an ES module of ours, on a CPU if there is one for it. */
+export function begin(module: string, args: readonly string[], cpu: number | undefined, flags: readonly string[]): ChildProcess {
+  const options =
+    cpu === undefined
+      ? { execArgv: [...flags] }
+      : { execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath, ...flags] }
+  const child = fork(module, args, options)
   children.add(child)
   child.once('exit', () => children.delete(child))
   return child
+}
+
+function profiling(profiles: string | undefined, role: string, contestant: string): readonly string[] {
+  return profiles === undefined
+    ? []
+    : ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${role}-${contestant}.cpuprofile`]
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -97,9 +112,9 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-type Reported<Key> = Extract<Report, { readonly [Name in Key & string]: number }>
+type Reported<Key> = Extract<Report, { readonly [Name in Key & string]: unknown }>
 
-async function expectReport<Key extends 'port' | 'rate'>(
+async function expectReport<Key extends 'ports' | 'rate'>(
   child: ChildProcess,
   patience: number,
   key: Key,

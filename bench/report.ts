@@ -20,10 +20,16 @@ export interface Section {
   readonly lines: readonly Line[]
 }
 
-/** @param rates of each contestant, one a round */
-export function section(workload: Workload, rates: ReadonlyMap<string, readonly number[]>): Section {
-  const ours = rates.get(OURS)
-  const lines = [...rates].map(([contestant, values]): Line => {
+/** @param rates of each workload and each contestant, one a round */
+export function section(workload: Workload, rates: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>): Section {
+  const own = rates.get(workload.name)!
+  const ours = own.get(OURS)
+  const elsewhere = Object.keys(workload.targets).flatMap((key) => {
+    const [contestant, other] = key.split('@') as [string, string?]
+    const values = other === undefined ? undefined : rates.get(other)?.get(contestant)
+    return values === undefined ? [] : [[key, values] as const]
+  })
+  const lines = [...own, ...elsewhere].map(([contestant, values]): Line => {
     const ratio = ours === undefined || contestant === OURS ? undefined : summarize(ratios(ours, values))
     const target = ratio === undefined ? undefined : workload.targets[contestant]
     const met = ratio === undefined || target === undefined ? undefined : ratio.median >= target

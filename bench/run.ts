@@ -1,28 +1,29 @@
-// The benchmark: every contestant in every workload, round after round, each with two processes of its own that are warm.
+// The benchmark: every contestant in every workload, round after round, each with two processes of its own that are warm; then the studies.
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError } from 'commander'
+import { chart } from './chart.js'
+import type { Contestant } from './contestant.js'
 import { CONTESTANTS } from './contestants/index.js'
+import { peer } from './contestants/peer.js'
 import { choosePlaces, endAll, Pair, type Places } from './pair.js'
 import { print, section } from './report.js'
-import { WORKLOADS } from './workloads.js'
+import { printStudies, runStudies } from './studies/run.js'
+import { WORKLOADS, type Workload } from './workloads.js'
 
-const USAGE = `npm run bench -- [--rounds N] [--only PATTERN] [--two-cpus] [--json FILE] [--warm-up MS] [--measure MS] [--profile DIR]
-  --only     a regular expression for WORKLOAD/CONTESTANT, for instance 'bulk' or 'ping-pong/(beep|net)'
-  --profile  leaves a .cpuprofile of each process in DIR
-`
-
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    only: { type: 'string', default: '' },
-    'two-cpus': { type: 'boolean', default: false },
-    json: { type: 'string' },
-    'warm-up': { type: 'string', default: '3000' },
-    measure: { type: 'string', default: '700' },
-    profile: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-})
+interface Options {
+  readonly rounds: number
+  readonly only: RegExp
+  readonly studies?: boolean
+  readonly workloads?: boolean
+  readonly twoCpus?: boolean
+  readonly warmUp: number
+  readonly measure: number
+  readonly json?: string
+  readonly svg?: string
+  readonly profile?: string
+  readonly peer?: URL
+  readonly uri?: string
+}
 
 /** Milliseconds before each measurement: a new connection finds its window, and the CPU forgets the others. */
 const SETTLE = 300
@@ -30,39 +31,74 @@ const SETTLE = 300
 /** Rates by workload and contestant, one a round. */
 type Rates = Map<string, Map<string, number[]>>
 
-function count(name: 'rounds' | 'warm-up' | 'measure'): number {
-  const value = Number(options[name])
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`--${name} takes a whole number from 1, not ${options[name]}`)
-  return value
+const program = new Command('npm run bench --')
+  .description('measures BEEP beside what somebody would pick instead, and prints ratios and which targets fall short')
+  .option('--rounds <count>', 'measurements of each', whole, 5)
+  .option(
+    '--only <pattern>',
+    "a regular expression for WORKLOAD/CONTESTANT or study/NAME, for instance 'bulk' or 'ping-pong/(beep|net)'",
+    pattern,
+    /(?:)/,
+  )
+  .option('--no-studies', 'workloads only')
+  .option('--no-workloads', 'studies only')
+  .option('--two-cpus', 'one CPU for each process instead of one for both')
+  .option('--warm-up <ms>', 'before the first round', whole, 3000)
+  .option('--measure <ms>', 'each measurement', whole, 700)
+  .option('--json <file>', 'keep every figure')
+  .option('--svg <file>', 'draw the ratios')
+  .option('--profile <directory>', 'leave a .cpuprofile of each process')
+  .option('--peer <place>', 'our client against a foreign listener that echoes, tcp://HOST:PORT; with --uri', place)
+  .option('--uri <uri>', 'the profile on which that one echoes')
+  .showHelpAfterError()
+  .action(run)
+
+async function run(options: Options): Promise<void> {
+  const places = choosePlaces(options.twoCpus ?? false)
+  const about = `Node ${process.version} on ${process.platform} ${process.arch}, ${describe(places)}; ${options.rounds} rounds of ${options.measure} ms each, warmed up for ${options.warmUp} ms`
+  process.stdout.write(`${about}\n\n`)
+  const sections = options.workloads === false ? [] : await measureAll(options, places)
+  if (sections.length > 0) process.stdout.write(print(sections))
+  const wantsStudies = options.studies !== false && options.peer === undefined
+  const studies = wantsStudies ? await runStudies((name) => options.only.test(`study/${name}`), places) : []
+  process.stdout.write(`\n${printStudies(studies)}`)
+  if (options.svg !== undefined) writeFileSync(options.svg, chart(sections, about))
+  if (options.json !== undefined) {
+    const { node } = process.versions
+    const { rounds, warmUp, measure } = options
+    writeFileSync(options.json, `${JSON.stringify({ node, places, rounds, warmUp, measure, sections, studies }, undefined, 1)}\n`)
+  }
 }
 
-async function run(): Promise<void> {
-  const rounds = count('rounds')
-  const warmUp = count('warm-up')
-  const measure = count('measure')
-  const pattern = new RegExp(options.only)
-  const takesPart = (workload: string, contestant: string) => pattern.test(`${workload}/${contestant}`)
-  const workloads = WORKLOADS.filter((workload) => CONTESTANTS.some(({ name }) => takesPart(workload.name, name)))
-  const names = CONTESTANTS.map(({ name }) => name).filter((name) => workloads.some((workload) => takesPart(workload.name, name)))
-  if (names.length === 0) throw new RangeError(`Nothing is called ${options.only}`)
+async function measureAll(options: Options, places: Places) {
+  const { rounds, warmUp, measure, only } = options
+  const foreign =
+    options.peer === undefined
+      ? undefined
+      : ([options.peer.hostname, Number(options.peer.port || 10_288), uriOf(options)] as const)
+  const all: readonly Contestant[] = foreign === undefined ? CONTESTANTS : [peer(...foreign)]
+  const takesPart = (workload: Workload, contestant: Contestant) =>
+    contestant.takesPart(workload) && only.test(`${workload.name}/${contestant.name}`)
+  const workloads = WORKLOADS.filter((workload) => all.some((each) => takesPart(workload, each)))
+  const contestants = all.filter((each) => workloads.some((workload) => takesPart(workload, each)))
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
-
-  const places = choosePlaces(options['two-cpus'])
-  const where = describe(places)
-  process.stdout.write(
-    `Node ${process.version} on ${process.platform} ${process.arch}, ${where}; ${rounds} rounds of ${measure} ms each, warmed up for ${warmUp} ms\n\n`,
-  )
-
   const rates: Rates = new Map(
-    workloads.map(({ name }) => [name, new Map(names.filter((each) => takesPart(name, each)).map((each) => [each, []]))]),
+    workloads.map((workload) => [
+      workload.name,
+      new Map(contestants.filter((each) => takesPart(workload, each)).map(({ name }) => [name, []])),
+    ]),
   )
   const pairs = new Map<string, Pair>()
-  for (const name of names) pairs.set(name, await Pair.start(name, places, options.profile))
+  for (const { name } of contestants)
+    pairs.set(
+      name,
+      foreign === undefined ? await Pair.start(name, places, options.profile) : await Pair.visit(...foreign, places),
+    )
   for (let round = 0; round <= rounds; round++) {
     process.stderr.write(round === 0 ? 'warming up\n' : `round ${round} of ${rounds}\n`)
     for (const [workload, byName] of rates) {
       // Nobody is always first.
-      const order = [...byName.keys()].map((_, index, all) => all[(index + round) % all.length]!)
+      const order = [...byName.keys()].map((_, index, names) => names[(index + round) % names.length]!)
       for (const name of order) {
         const pair = pairs.get(name)!
         if (round === 0) await pair.measure({ workload, settle: 0, measure: warmUp })
@@ -71,19 +107,36 @@ async function run(): Promise<void> {
     }
   }
   for (const pair of pairs.values()) await pair.end()
+  return workloads.map((workload) => section(workload, rates))
+}
 
-  const sections = workloads.map((workload) => section(workload, rates.get(workload.name)!))
-  process.stdout.write(print(sections))
-  if (options.json !== undefined) {
-    const { node } = process.versions
-    writeFileSync(options.json, `${JSON.stringify({ node, places, rounds, warmUp, measure, sections }, undefined, 2)}\n`)
-  }
+function uriOf({ uri }: Options): string {
+  if (uri === undefined) throw new RangeError('Say on which profile the peer echoes: --uri URI')
+  return uri
 }
 
 function describe({ server, client }: Places): string {
   if (server === undefined || client === undefined)
     return 'NOT PINNED (no taskset, or no CPU for each): take the figures with salt'
   return server === client ? `both processes on CPU ${server}` : `server on CPU ${server}, client on CPU ${client}`
+}
+
+function whole(text: string): number {
+  if (!/^[1-9][0-9]{0,6}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 1.')
+  return Number(text)
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
+}
+
+function place(text: string): URL {
+  if (!/^tcp:\/\/[^/:]+(:\d+)?$/.test(text)) throw new InvalidArgumentError('It is tcp://HOST:PORT.')
+  return new URL(text)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -93,10 +146,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 process.on('exit', endAll)
-if (options.help) process.stdout.write(USAGE)
-else
-  await run().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
-    process.exitCode = 1
-    endAll()
-  })
+await program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
+  process.exitCode = 1
+  endAll()
+})

@@ -9,6 +9,8 @@ const BINARY = { binary: true }
 
 export const ws: Contestant = {
   name: 'ws',
+  takesPart: ({ service, secure, channels }) =>
+    (service === 'echo' || service === 'sink') && secure !== true && channels === undefined,
   async serve() {
     const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false })
     server.on('connection', (socket, request) => {
@@ -17,15 +19,16 @@ export const ws: Contestant = {
       socket.on('message', (message: Buffer) => socket.send(sink ? EMPTY : message, BINARY))
     })
     await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
     return {
-      port: (server.address() as AddressInfo).port,
+      ports: { clear: port, secure: 0 },
       close: async () => {
         for (const socket of server.clients) socket.terminate()
         await new Promise((resolve) => server.close(resolve))
       },
     }
   },
-  async open(port) {
+  async open({ clear: port }) {
     return {
       async run(workload, meter) {
         const socket = new WebSocket(`ws://127.0.0.1:${port}/${workload.service}`, { perMessageDeflate: false })
