@@ -146,16 +146,19 @@ export class InboundMessage implements Message {
    * laid together.
    */
   settle(): void {
-    const kept = this.#pieces.slice(0, this.#settled)
+    // What was taken meanwhile is out of it.
+    const held = this.#pieces.slice(this.#head)
+    const settled = Math.max(0, this.#settled - this.#head)
+    const kept = held.slice(0, settled)
     let small: Uint8Array[] = []
     // The last piece laid together earlier may take more.
     const last = kept.at(-1)
-    if (this.#settled > this.#head && last !== undefined && last.length < COALESCE) small.push(kept.pop()!)
+    if (last !== undefined && last.length < COALESCE) small.push(kept.pop()!)
     const close = () => {
       if (small.length > 0) kept.push(Buffer.concat(small))
       small = []
     }
-    for (const piece of this.#pieces.slice(this.#settled)) {
+    for (const piece of held.slice(settled)) {
       if (worthKeeping(piece)) {
         close()
         kept.push(piece)
@@ -163,6 +166,7 @@ export class InboundMessage implements Message {
     }
     close()
     this.#pieces = kept
+    this.#head = 0
     this.#settled = kept.length
   }
 
