@@ -8,9 +8,11 @@ import { Command, CommanderError } from 'commander'
 import { sanitise } from '../cloudy/index.js'
 import { addCardCommands } from './card-command.js'
 import { addDemoCommands } from './demo-command.js'
+import { addDoctorCommand } from './doctor-command.js'
 import { addIdentityCommands } from './identity-command.js'
 import { addNearbyCommand } from './nearby-command.js'
 import { addObjectCommands } from './object-command.js'
+import { addStatusCommand } from './status-command.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
@@ -26,6 +28,8 @@ addIdentityCommands(program)
 addCardCommands(program)
 addObjectCommands(program)
 addNearbyCommand(program)
+addStatusCommand(program)
+addDoctorCommand(program)
 
 // Whoever reads may have had enough: `cloudy … | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

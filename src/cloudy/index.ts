@@ -1,4 +1,5 @@
 // What the package gives to whoever wants Cloudy: identities, signed objects, cards, peers.
+export { AddressBook, type AddressBookOptions, type AddressSource, type KnownAddress } from './address-book.js'
 export { type Availability, type CallingCard, type CardFields, signCard, verifyCard } from './calling-card.js'
 export { type IdentityCertificate, readCertificate } from './certificate.js'
 export { type Watch, type WatchOptions, watchNeighbours } from './discovery/watch.js'
@@ -15,6 +16,7 @@ export { FILE_TYPE, type Manifest } from './profiles/files.js'
 export type { Received } from './profiles/objects.js'
 export { WrongKeyError } from './profiles/person.js'
 export { CERTIFICATES, FILES, OBJECTS } from './profiles/uris.js'
+export * from './reachability/index.js'
 export { type Envelope, type SignedObject, verifyObject } from './signed-object.js'
 export { acceptSuccession, type KeyChange, type KeyStatement, revoke, succeed, verifyKeyStatement } from './succession.js'
 export { inQuotes, sanitise } from './text.js'

@@ -99,7 +99,7 @@ export class Peer implements AsyncDisposable {
     this.#encounters = new Encounters({ self })
     const receive = (received: Parameters<ObjectsOptions['receive']>[0]) => {
       // What is announced on the link is newer.
-      if (received.kind === 'card' && !this.nearby.has(received.card.fingerprint)) this.#book.learn(received.card)
+      if (received.kind === 'card' && !this.#watch?.seen.has(received.card.fingerprint)) this.#book.learn(received.card)
       return options.onReceived?.(received)
     }
     this.#profiles = [

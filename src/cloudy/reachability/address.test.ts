@@ -1,7 +1,7 @@
 // Kinds of addresses, and which are on our links.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type Interfaces, isOnLink, kindOf, zones } from './address.js'
+import { type Interfaces, isOnLink, kindOf } from './address.js'
 
 describe('kinds of addresses', () => {
   test.each([
@@ -56,9 +56,5 @@ describe('links', () => {
     for (const address of ['192.168.7.77', 'fd77::99', 'fe80::77']) expect(isOnLink(address, interfaces)).toBe(true)
     for (const address of ['192.168.8.1', '127.0.0.1', '8.8.8.8', 'fd78::1', '10.9.0.2', 'fe80::7%eth0', 'x', ''])
       expect(isOnLink(address, interfaces)).toBe(false)
-  })
-
-  test('zones are the interfaces with a link-local address', () => {
-    expect(zones(interfaces)).toEqual(['eth0'])
   })
 })

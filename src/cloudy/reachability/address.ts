@@ -66,15 +66,6 @@ export function isOnLink(address: string, interfaces: Interfaces = networkInterf
   return list.check(address, family === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** Interfaces on which a link-local IPv6 address may be: its zone ids (RFC 4007 §11), ours to add. */
-export function zones(interfaces: Interfaces = networkInterfaces()): string[] {
-  return Object.entries(interfaces).flatMap(([name, all]) => (all?.some(isLinkLocal) ? [name] : []))
-}
-
-function isLinkLocal({ internal, family, address }: NetworkInterfaceInfo): boolean {
-  return !internal && family === 'IPv6' && kindOf(address) === 'link-local'
-}
-
 function listOf(blocks: readonly string[]): BlockList {
   const list = new BlockList()
   for (const block of blocks) add(list, block)
