@@ -5,16 +5,20 @@ import type { Event } from './engine/events.js'
 import { ReplyError } from './errors.js'
 import type { LiveSession } from './live-session.js'
 import { type Initial, type Profile, Tuning } from './profile.js'
-import { isPromise } from './promises.js'
+import { after, isPromise } from './promises.js'
+import { SETTLE_TIMEOUT } from './questions.js'
 import { answerTuning } from './tuning.js'
 import { formatElement } from './wire/elements.js'
 
-const SETTLE_TIMEOUT = 30_000
+/** A close that was asked for and has no answer yet. */
+interface Settling {
+  readonly timer: NodeJS.Timeout | undefined
+}
 
 export class Answers {
   readonly #session: LiveSession
   /** Closes that wait for the profile to decide, or for exchanges to end. */
-  readonly #settling = new Map<number, NodeJS.Timeout>()
+  readonly #settling = new Map<number, Settling>()
 
   constructor(session: LiveSession) {
     this.#session = session
@@ -84,15 +88,15 @@ export class Answers {
   /** `<ok/>` follows once the profile agrees and everything has been sent and answered; what never ends is refused after a while. */
   close({ channel: number, code, text }: Extract<Event, { type: 'close' }>): void {
     const session = this.#session
-    const timer = this.crossed(number)
+    const settling = this.crossed(number)
     const agree = () => {
       // The profile may decide when it is too late.
-      if (this.#settling.get(number) !== timer || session.over) return
+      if (this.#settling.get(number) !== settling || session.over) return
       session.engine.agree(number)
       session.schedule()
     }
     const refuse = (error: unknown) => {
-      if (this.#settling.get(number) === timer) this.#refuse(number, error)
+      if (this.#settling.get(number) === settling) this.#refuse(number, error)
     }
     try {
       const channel = session.channels.get(number)
@@ -105,12 +109,12 @@ export class Answers {
   }
 
   /** A close that the peer asks for, be it that ours crossed it: what is under way should end, and what does not is a reason to refuse. */
-  crossed(number: number): NodeJS.Timeout {
+  crossed(number: number): Settling {
     for (const channel of this.#concerned(number)) channel.askedToClose()
     const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
-    const timer = setTimeout(late, this.#session.options.settleTimeout ?? SETTLE_TIMEOUT).unref()
-    this.#settling.set(number, timer)
-    return timer
+    const settling = { timer: after(this.#session.options.settleTimeout ?? SETTLE_TIMEOUT, late) }
+    this.#settling.set(number, settling)
+    return settling
   }
 
   /** With number 0, the release, all channels. */
@@ -131,12 +135,12 @@ export class Answers {
 
   /** The channel is closed. */
   settled(number: number): void {
-    clearTimeout(this.#settling.get(number))
+    clearTimeout(this.#settling.get(number)?.timer)
     this.#settling.delete(number)
   }
 
   /** The session is over. */
   end(): void {
-    for (const timer of this.#settling.values()) clearTimeout(timer)
+    for (const { timer } of this.#settling.values()) clearTimeout(timer)
   }
 }

@@ -160,6 +160,16 @@ describe('tuning', () => {
     await rawStart(peer, 3, 'u:tuning', 4)
   })
 
+  test.each([
+    ['R3080-8-06', 504, 'application/beep+xml; charset=EBCDIC-INT'],
+    ['R3080-8-04', 500, 'text/plain'],
+  ])('%s a MSG on channel 0 that is not in our tongue is ERR %i, and the session goes on', async (_id, code, type) => {
+    const { peer } = await rawPair('listener', { profiles: [echo] })
+    peer.say(peer.frame('MSG 0 1', `Content-Type: ${type}\r\n\r\n<start number='1'><profile uri='${ECHO}' /></start>`))
+    await peer.expect(new RegExp(`^ERR 0 1 [\\s\\S]*<error code='${code}'`))
+    await rawStart(peer, 1, ECHO, 2)
+  })
+
   test('R3080-3.1.1-01 the URI is compared as it stands', async () => {
     const { session, peer } = await rawPair('listener', { profiles: [tlsProfile()] })
     expect(session.tls).toBeUndefined()

@@ -10,6 +10,7 @@ import type { LiveSession } from './live-session.js'
 import { InboundMessage, type Message, type Outgoing, type Receiving } from './message.js'
 import { sendMessage } from './outbound.js'
 import type { HandlerContext, Profile } from './profile.js'
+import { onAbort } from './promises.js'
 import type { Session } from './session.js'
 
 export interface RequestOptions {
@@ -44,9 +45,16 @@ export interface Channel {
   readonly traffic: TrafficCounts
   /** Octets that the peer may still send, that came and were not taken, and that we may still send (RFC 3081 §3.1). */
   readonly windows: { readonly receivable: number; readonly unread: number; readonly sendable: number }
-  /** Sends a MSG and waits for its one reply. @throws ReplyError for ERR, ClosedError when the session or channel ends first */
+  /**
+   * Sends a MSG and waits for its one reply. As everything that gives a promise, it never throws at once.
+   * @throws ReplyError for ERR, ClosedError when the session or channel ends first, TypeError as `reply()` of an exchange does, or what `send` throws
+   */
   request(body: Outgoing, options?: RequestOptions): Promise<Message>
-  /** Sends a MSG and gives its exchange: replies of any style. @throws ClosedError when the channel takes no MSG any more */
+  /**
+   * Sends a MSG and gives its exchange: replies of any style.
+   * @throws at once: ClosedError when the channel takes no MSG any more, TypeError when `body` is none or its headers are not lawful, the reason of
+   *   a signal that has aborted
+   */
   send(body: Outgoing, options?: RequestOptions): Exchange
   /** Closes the channel once every MSG has been acknowledged (§2.3.1.3). @throws ReplyError when the peer refuses */
   close(options?: CloseOptions): Promise<void>
@@ -126,12 +134,10 @@ export class OpenChannel implements Channel {
     }
     pumped?.catch(undo)
     if (signal !== undefined) {
-      const onAbort = () => {
+      exchange.onEnd = onAbort(signal, () => {
         this.session.writers.withdraw(message)
         undo(signal.reason as Error)
-      }
-      signal.addEventListener('abort', onAbort)
-      exchange.onEnd = () => signal.removeEventListener('abort', onAbort)
+      })
     }
     return exchange
   }

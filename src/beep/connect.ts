@@ -16,7 +16,7 @@ export interface ConnectOptions extends SessionOptions {
   readonly port?: number | undefined
   /** A Unix socket, instead of host and port. */
   readonly path?: string | undefined
-  /** Stops the dialling and the waiting for the greeting. */
+  /** Stops the dialling, the waiting for the greeting and, where there is one, the tuning. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { Engine } from './engine/engine.js'
+import { after } from './promises.js'
 
 /** What the driver tells its session. */
 export interface DriverEvents {
@@ -56,12 +57,12 @@ export class Driver {
 
   /**
    * The session was released: what was written still arrives, then the transport is closed (RFC 3081 §2).
-   * @param patience milliseconds that the peer has to close its side too
+   * @param patience milliseconds that the peer has to close its side too, 0 for ever
    */
   end(patience: number): void {
     if (this.#detached) return
     const stream = this.#stream
-    const timer = setTimeout(() => stream.destroy(), patience).unref()
+    const timer = after(patience, () => stream.destroy())
     stream.once('close', () => clearTimeout(timer))
     stream.end()
   }

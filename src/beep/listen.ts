@@ -5,6 +5,7 @@ import { Engine } from './engine/engine.js'
 import { ReplyError } from './errors.js'
 import { LiveSession, RELEASE_TIMEOUT } from './live-session.js'
 import type { Profile } from './profile.js'
+import { after } from './promises.js'
 import type { Session, SessionOptions } from './session.js'
 
 export interface ListenOptions extends SessionOptions {
@@ -101,7 +102,7 @@ function refuse(socket: Socket, patience: number): void {
   engine.refuseSession(421)
   // §2.3.1.5: both peers log it.
   noteError(undefined, new ReplyError(421, `a session from ${socket.remoteAddress ?? 'a Unix socket'} was not accepted`))
-  const timer = setTimeout(() => socket.destroy(), patience).unref()
+  const timer = after(patience, () => socket.destroy())
   socket.on('close', () => clearTimeout(timer))
   socket.on('error', () => socket.destroy())
   socket.end(Buffer.concat(engine.transmit()))

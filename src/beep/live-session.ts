@@ -131,7 +131,7 @@ export class LiveSession implements Session {
   async [Symbol.asyncDispose](): Promise<void> {
     const { releaseTimeout = RELEASE_TIMEOUT } = this.options
     try {
-      await this.release({ signal: AbortSignal.timeout(releaseTimeout) })
+      await within(releaseTimeout, 'A release', this.release())
     } catch (error) {
       this.terminate(error as Error)
     }

@@ -18,18 +18,62 @@ export function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject }
 }
 
+/** What is to be done when a signal aborts. */
+interface Watched {
+  readonly calls: Set<() => void>
+  readonly listener: () => void
+}
+
+/** Signals that are watched. Each has one listener for any number of operations: Node warns of more than ten. */
+const watched = new WeakMap<AbortSignal, Watched>()
+
+function watch(signal: AbortSignal): Watched {
+  const calls = new Set<() => void>()
+  const listener = () => {
+    for (const call of calls) call()
+  }
+  signal.addEventListener('abort', listener, { once: true })
+  const entry = { calls, listener }
+  watched.set(signal, entry)
+  return entry
+}
+
+/**
+ * Calls once when the signal aborts.
+ * @param call must not throw
+ * @returns what undoes it
+ */
+export function onAbort(signal: AbortSignal, call: () => void): () => void {
+  const { calls, listener } = watched.get(signal) ?? watch(signal)
+  // A function of its own: the same may be given twice.
+  const each = () => call()
+  calls.add(each)
+  return () => {
+    if (!calls.delete(each) || calls.size > 0) return
+    signal.removeEventListener('abort', listener)
+    watched.delete(signal)
+  }
+}
+
 /** The promise, or the reason of the signal if that aborts first. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   signal.throwIfAborted()
   const aborted = deferred<never>()
-  const onAbort = () => aborted.reject(signal.reason as Error)
-  signal.addEventListener('abort', onAbort, { once: true })
+  const undo = onAbort(signal, () => aborted.reject(signal.reason as Error))
   try {
     return await Promise.race([promise, aborted.promise])
   } finally {
-    signal.removeEventListener('abort', onAbort)
+    undo()
   }
+}
+
+/**
+ * Calls when so much time has passed; it keeps no process alive.
+ * @param milliseconds 0 for never
+ */
+export function after(milliseconds: number, call: () => void): NodeJS.Timeout | undefined {
+  return milliseconds === 0 ? undefined : setTimeout(call, milliseconds).unref()
 }
 
 /**

@@ -15,6 +15,7 @@ interface Starting extends Deferred<OpenChannel> {
 }
 
 export const START_TIMEOUT = 30_000
+export const SETTLE_TIMEOUT = 30_000
 const CLOSE_TIMEOUT = 60_000
 
 export class Questions {

@@ -26,9 +26,9 @@ export interface SessionOptions extends Partial<Limits> {
   readonly closeTimeout?: number | undefined
   /** Milliseconds without an octet from the peer after which the session is terminated; 0, the default, for never. TCP keep-alive finds peers that are gone. */
   readonly idleTimeout?: number | undefined
-  /** Milliseconds that `await using` gives a release before it terminates; 5,000 by default. */
+  /** Milliseconds that `await using` gives a release before it terminates, and that the peer has afterwards to close the transport; 5,000 by default, 0 for ever. */
   readonly releaseTimeout?: number | undefined
-  /** Milliseconds that a close or release asked by the peer may be held back by unfinished exchanges, before it is refused with 550; 30,000 by default. */
+  /** Milliseconds that a close or release asked by the peer may be held back by unfinished exchanges, before it is refused with 550; 30,000 by default, 0 for ever. So long may a tuning message wait for them, too. */
   readonly settleTimeout?: number | undefined
   /** Told of each session that begins: the one that was accepted or opened, and each that follows a tuning. */
   onSession?(session: Session): void
@@ -67,7 +67,12 @@ export interface Session extends AsyncDisposable {
   /** For tuning profiles (§3): asks for `uri`, and with an answer that `check` lets pass hands the transport over. */
   tune(
     uri: string,
-    ready: { readonly initial: string; readonly serverName?: string | undefined },
+    ready: {
+      readonly initial: string
+      readonly serverName?: string | undefined
+      /** Stops the waiting for what is outstanding; once the tuning message has been said, it ends the session. */
+      readonly signal?: AbortSignal | undefined
+    },
     check: (reply: Buffer | undefined) => void,
     takeOver: (transport: Duplex) => Promise<Duplex>,
   ): Promise<Session>

@@ -14,10 +14,12 @@ function end(other: () => Duplex): Duplex {
   const self: Duplex & { resumeWriter?: () => void } = new Duplex({
     allowHalfOpen: false,
     read: () => (other() as Duplex & { resumeWriter?: () => void }).resumeWriter?.(),
-    write: (chunk: Uint8Array, _encoding, done) => {
-      if (other().push(chunk)) done()
-      else resume = done
-    },
+    // A turn later, as by a socket: Node's TLS takes no octets while it is writing.
+    write: (chunk: Uint8Array, _encoding, done) =>
+      process.nextTick(() => {
+        if (other().push(chunk)) done()
+        else resume = done
+      }),
     final: (done) => {
       other().push(null)
       done()

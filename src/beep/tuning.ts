@@ -3,17 +3,17 @@ import type { Duplex } from 'node:stream'
 import { ClosedError, ProtocolError, ReplyError } from './errors.js'
 import type { LiveSession } from './live-session.js'
 import type { Tuning } from './profile.js'
-import { abortable, within } from './promises.js'
-import { START_TIMEOUT } from './questions.js'
+import { abortable, onAbort, within } from './promises.js'
+import { SETTLE_TIMEOUT, START_TIMEOUT } from './questions.js'
 import type { Session } from './session.js'
-
-const DRAIN_TIMEOUT = 30_000
 
 /** What the start of a tuning channel says. */
 export interface TuningStart {
   /** The tuning message, which rides in the start. */
   readonly initial: string
   readonly serverName?: string | undefined
+  /** Stops the waiting until the message is said; from then on it ends the session. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export type TakeOver = (transport: Duplex) => Promise<Duplex>
@@ -22,11 +22,29 @@ export type TakeOver = (transport: Duplex) => Promise<Duplex>
 export async function tune(
   session: LiveSession,
   uri: string,
+  start: TuningStart,
+  check: (reply: Buffer | undefined) => void,
+  takeOver: TakeOver,
+): Promise<Session> {
+  const { signal } = start
+  await abortable(quiet(session), signal)
+  if (signal === undefined) return begin(session, uri, start, check, takeOver)
+  signal.throwIfAborted()
+  const undo = onAbort(signal, () => session.terminate(signal.reason as Error))
+  try {
+    return await abortable(begin(session, uri, start, check, takeOver), signal)
+  } finally {
+    undo()
+  }
+}
+
+async function begin(
+  session: LiveSession,
+  uri: string,
   { initial, serverName }: TuningStart,
   check: (reply: Buffer | undefined) => void,
   takeOver: TakeOver,
 ): Promise<Session> {
-  await quiet(session, 0)
   const { promise } = session.questions.ask([{ uri, content: Buffer.from(initial) }], serverName, [], true)
   const channel = await answered(session, promise)
   try {
@@ -62,8 +80,9 @@ export async function answerTuning(
   reply: (what: string | undefined) => void,
 ): Promise<void> {
   session.hold()
+  const { settleTimeout = SETTLE_TIMEOUT } = session.options
   try {
-    await abortable(quiet(session, own), AbortSignal.timeout(session.options.settleTimeout ?? DRAIN_TIMEOUT))
+    await within(settleTimeout, 'The end of what is outstanding', drained(session, own))
   } catch {
     if (session.over) return
     reply(undefined)
@@ -76,7 +95,7 @@ export async function answerTuning(
   reply(tuning.reply)
   session.schedule()
   try {
-    await within(session.options.settleTimeout ?? DRAIN_TIMEOUT, 'The answer to a tuning message', left(session))
+    await within(settleTimeout, 'The answer to a tuning message', left(session))
   } catch (error) {
     session.terminate(error as Error)
     throw error
@@ -90,9 +109,18 @@ async function left(session: LiveSession): Promise<void> {
   await session.driver.flushed()
 }
 
-/** Resolves when no more than `count` exchanges, queued messages and questions are outstanding. */
-async function quiet(session: LiveSession, count: number): Promise<void> {
-  while (session.engine.outstanding > count) {
+/** Resolves when no exchange, no queued message and no question is outstanding. */
+async function quiet(session: LiveSession): Promise<void> {
+  while (session.engine.outstanding > 0) {
+    await session.moved.wait()
+    session.assertAlive('The session ended before it could be tuned')
+  }
+}
+
+/** The same but for `own`. The peer says nothing until its tuning message is answered: what we have asked meanwhile, it cannot answer before. */
+async function drained(session: LiveSession, own: number): Promise<void> {
+  while (session.engine.outstanding > own) {
+    if (session.engine.asking) throw new TypeError('What the peer was asked cannot be answered before its tuning message is')
     await session.moved.wait()
     session.assertAlive('The session ended before it could be tuned')
   }

@@ -122,24 +122,40 @@ describe('a listener that serves TLS', () => {
   test.each([
     ['riding in the start, the channel is there and says so', true, /RPY 0 2 [\s\S]*error code='450'[\s\S]*END\r\n/],
     ['as a MSG, it is ERR', false, /ERR 3 0 [\s\S]*<error code='450'/],
-  ])('R3080-3.1.1-04 what cannot end in time refuses <ready/>: %s; all goes on', async (_what, riding, refusal) => {
-    const sessions: Session[] = []
-    const listener = await serve({ onSession: (each) => sessions.push(each) })
-    const peer = await rawDial(listener.address.port)
+  ])(
+    'R3080-3.1.1-04 our own request that crosses <ready/> refuses it at once: %s; all goes on',
+    async (_what, riding, refusal) => {
+      const sessions: Session[] = []
+      const listener = await serve({ settleTimeout: 0, onSession: (each) => sessions.push(each) })
+      const peer = await rawDial(listener.address.port)
+      await peer.greet().expect(/END\r\n/)
+      await rawStart(peer, 1, ECHO, 1)
+      if (!riding) await rawStart(peer, 3, TLS, 2)
+      const asked = sessions[0]!.channels.get(1)!.request('?')
+      await peer.expect(/MSG 1 0 [\s\S]*END\r\n/)
+      if (riding) peer.say(peer.management('MSG 2', `<start number='3'><profile uri='${TLS}'>${READY}</profile></start>`))
+      else peer.say(message(peer, 'MSG 3 0', '<ready />'))
+      await peer.expect(refusal)
+      peer.say(peer.frame('RPY 1 0', '\r\n!') + peer.frame('MSG 1 0', '\r\non'))
+      expect(await (await asked).text()).toBe('!')
+      await peer.expect(/RPY 1 0 [\s\S]*onEND\r\n/)
+      // The TLS channel exists, whatever became of its first operation.
+      peer.say(message(peer, 'MSG 3 1', '<ready />'))
+      await peer.expect(/RPY 3 1 [\s\S]*<proceed \/>END\r\n$/)
+      peer.stream.destroy()
+    },
+  )
+
+  test('R3080-3.1.3.1-06 a reply that is not given in time refuses <ready/>', async () => {
+    const silent: Profile = { uri: 'u:silent', message: () => new Promise<string>(() => {}) }
+    const peer = await rawDial((await serve({ profiles: [profile(), silent], settleTimeout: 30 })).address.port)
     await peer.greet().expect(/END\r\n/)
-    await rawStart(peer, 1, ECHO, 1)
-    if (!riding) await rawStart(peer, 3, TLS, 2)
-    const asked = sessions[0]!.channels.get(1)!.request('?')
-    await peer.expect(/MSG 1 0 [\s\S]*END\r\n/)
-    if (riding) peer.say(peer.management('MSG 2', `<start number='3'><profile uri='${TLS}'>${READY}</profile></start>`))
-    else peer.say(message(peer, 'MSG 3 0', '<ready />'))
-    await peer.expect(refusal)
-    peer.say(peer.frame('RPY 1 0', '\r\n!') + peer.frame('MSG 1 0', '\r\non'))
-    expect(await (await asked).text()).toBe('!')
-    await peer.expect(/RPY 1 0 [\s\S]*onEND\r\n/)
-    // The TLS channel exists, whatever became of its first operation.
-    peer.say(message(peer, 'MSG 3 1', '<ready />'))
-    await peer.expect(/RPY 3 1 [\s\S]*<proceed \/>END\r\n$/)
+    await rawStart(peer, 1, 'u:silent', 1)
+    peer.say(
+      peer.frame('MSG 1 0', '\r\nx') +
+        peer.management('MSG 2', `<start number='3'><profile uri='${TLS}'>${READY}</profile></start>`),
+    )
+    await peer.expect(/RPY 0 2 [\s\S]*error code='450'[\s\S]*END\r\n/)
     peer.stream.destroy()
   })
 

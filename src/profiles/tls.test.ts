@@ -96,7 +96,7 @@ describe('tuning to TLS', () => {
   test('startTls asks for a way to judge', async () => {
     const port = await serve()
     await using clear = await connect({ host: '127.0.0.1', port })
-    expect(() => startTls(clear, {})).toThrow(TypeError)
+    await expect(startTls(clear, {})).rejects.toThrow(TypeError)
   })
 })
 

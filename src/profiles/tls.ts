@@ -5,6 +5,7 @@ import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, createServer, type SecureContextOptions, type SecureVersion, type TLSSocket } from 'node:tls'
 import { type Profile, ReplyError, type Session, Tuning } from '../beep/index.js'
+import { after } from '../beep/promises.js'
 import { isReplyCode } from '../beep/reply-code.js'
 import { ElementError, formatElement, formatSimple, parseSimple } from '../beep/wire/elements.js'
 
@@ -22,7 +23,7 @@ export interface TlsOptions extends Pick<SecureContextOptions, 'key' | 'cert' | 
   readonly minVersion?: Extract<SecureVersion, 'TLSv1.2' | 'TLSv1.3'> | undefined
   /** Judges the certificate of the peer. Without it, a certificate authority must vouch for it: those of `ca`, or the system's. */
   readonly verify?: Verify | undefined
-  /** Milliseconds for the handshake; 30,000 by default. */
+  /** Milliseconds for the handshake; 30,000 by default, 0 for ever. */
   readonly handshakeTimeout?: number | undefined
 }
 
@@ -41,6 +42,8 @@ export interface TlsConnectOptions extends TlsOptions {
   readonly servername?: string | undefined
   /** The server name to ask for in BEEP's own terms (RFC 3080 §2.3.1.2). Some peers do not answer a start that has one. */
   readonly serverName?: string | undefined
+  /** Stops the waiting for what is outstanding. Once `<ready/>` has been said there is no way back: then it ends the session. */
+  readonly signal?: AbortSignal | undefined
 }
 
 const HANDSHAKE_TIMEOUT = 30_000
@@ -75,12 +78,12 @@ export function tls(options: TlsListenOptions): Profile {
  * Tunes the session to TLS and gives the one that follows; the one given is over. Waits until nothing is outstanding.
  * @throws ReplyError when the peer does not want to, ClosedError or what TLS says when the negotiation fails
  */
-export function startTls(session: Session, options: TlsConnectOptions = {}): Promise<Session> {
+export async function startTls(session: Session, options: TlsConnectOptions = {}): Promise<Session> {
   if (session.tls !== undefined) throw new TypeError('The session is tuned to TLS already')
   if (options.verify === undefined && options.servername === undefined) {
     throw new TypeError('startTls needs a servername to check the certificate against, or a verify to judge it')
   }
-  const ready = { initial: formatSimple('ready'), serverName: options.serverName }
+  const ready = { initial: formatSimple('ready'), serverName: options.serverName, signal: options.signal }
   return session.tune(TLS, ready, checkProceed, (transport) => handshake(transport, options))
 }
 
@@ -186,12 +189,8 @@ async function handshake(transport: Duplex, options: TlsConnectOptions): Promise
   return judged(socket, verify, true)
 }
 
-function late(options: TlsOptions, reject: (error: Error) => void): NodeJS.Timeout {
-  const { handshakeTimeout = HANDSHAKE_TIMEOUT } = options
-  return setTimeout(
-    () => reject(new Error(`The TLS handshake took longer than ${handshakeTimeout} ms`)),
-    handshakeTimeout,
-  ).unref()
+function late({ handshakeTimeout = HANDSHAKE_TIMEOUT }: TlsOptions, reject: (error: Error) => void): NodeJS.Timeout | undefined {
+  return after(handshakeTimeout, () => reject(new Error(`The TLS handshake took longer than ${handshakeTimeout} ms`)))
 }
 
 /** The certificate of the peer is judged before one octet of BEEP is said. */

@@ -70,6 +70,12 @@ export class Engine {
     return load.asked + load.owed + load.queued + zero.exchanges.asked.size + zero.outbox.length
   }
 
+  /** Whether a MSG of ours, a queued one or one of channel 0 too, has no complete reply. */
+  get asking(): boolean {
+    const { zero, channels } = this.#core
+    return asks(zero) || [...channels.values()].some(asks)
+  }
+
   /** Nothing leaves: a tuning message was said, or the session is over. */
   get silent(): boolean {
     return this.#core.scheduler.silent
@@ -296,6 +302,10 @@ export class Engine {
       throw new TypeError(`Channel ${channel.number} is being closed: it takes no MSG (RFC 3080 §2.3.1.3)`)
     return new OutgoingMessage('MSG', channel, channel.exchanges.allot(), 0, undefined)
   }
+}
+
+function asks({ exchanges, outbox }: Channel): boolean {
+  return exchanges.unreplied || outbox.hasRequest
 }
 
 function speaks(channel: Channel): boolean {

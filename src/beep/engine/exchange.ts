@@ -146,6 +146,12 @@ export class Exchanges {
     return true
   }
 
+  /** Whether a MSG of ours has left, at least in part, and its reply is not complete. */
+  get unreplied(): boolean {
+    for (const asked of this.asked.values()) if (!asked.replied) return true
+    return false
+  }
+
   get idle(): boolean {
     return this.asked.size === 0 && this.owed.size === 0
   }

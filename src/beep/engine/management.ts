@@ -1,7 +1,7 @@
 // Messages of channel 0 as elements, and what is wrong with those that are none: a request is answered, a reply ends the session (RFC 3080 §2.2.2.1).
 import { ProtocolError, ReplyError } from '../errors.js'
 import { type Element, ElementError, formatElement, parseElement } from '../wire/elements.js'
-import { type Headers, isBeepXml } from '../wire/entity.js'
+import { type Headers, isBeepXml, isXml } from '../wire/entity.js'
 
 const utf8 = new TextEncoder()
 
@@ -12,7 +12,8 @@ export function encode(element: Element): Uint8Array {
 
 /** What a MSG holds, or what is wrong with it. */
 export function readRequest(body: Uint8Array, headers: Headers): Element | ElementError {
-  if (!isBeepXml(headers)) return new ElementError(500, 'a MSG on channel 0 is application/beep+xml in UTF-8')
+  if (!isXml(headers)) return new ElementError(500, 'a MSG on channel 0 is application/beep+xml')
+  if (!isBeepXml(headers)) return new ElementError(504, 'a MSG on channel 0 is in UTF-8')
   try {
     return parseElement(body)
   } catch (error) {

@@ -54,9 +54,9 @@ export interface SimpleElement {
 export class ElementError extends Error {
   override readonly name = 'ElementError'
   /** 500: not well-formed, or outside the subset of §6.4. 501: well-formed, not valid. */
-  readonly replyCode: 500 | 501
+  readonly replyCode: 500 | 501 | 504
 
-  constructor(replyCode: 500 | 501, message: string) {
+  constructor(replyCode: 500 | 501 | 504, message: string) {
     super(message)
     this.replyCode = replyCode
   }

@@ -316,7 +316,16 @@ const XML_CHARSETS: ReadonlySet<string | undefined> = new Set([undefined, 'utf-8
 
 /** Whether a message can be read as `application/beep+xml`: the other types of XML are taken for it, and so is none (A28). */
 export function isBeepXml(headers: Headers): boolean {
+  return isXml(headers) && hasXmlCharset(headers)
+}
+
+/** Whether the type of a message is one that channel 0 takes, whatever its charset. */
+export function isXml(headers: Headers): boolean {
   const value = headers.get('content-type')
-  if (value === undefined || value === BEEP_XML) return true
-  return XML_TYPES.has(mediaType(value)) && XML_CHARSETS.has(parameter(value, 'charset')?.toLowerCase())
+  return value === undefined || value === BEEP_XML || XML_TYPES.has(mediaType(value))
+}
+
+function hasXmlCharset(headers: Headers): boolean {
+  const value = headers.get('content-type')
+  return value === undefined || value === BEEP_XML || XML_CHARSETS.has(parameter(value, 'charset')?.toLowerCase())
 }
