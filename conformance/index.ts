@@ -23,6 +23,10 @@ import { parallel } from './rfc3080/2.6.2-parallel.js'
 import { preemptive } from './rfc3080/2.6.3-preemptive.js'
 import { peers } from './rfc3080/2.7-peers.js'
 import { roles, sessions, styles } from './rfc3080/2-exchanges.js'
+import { tlsStart } from './rfc3080/3.1.1-tls-start.js'
+import { proceed, ready } from './rfc3080/3.1.3-ready-and-proceed.js'
+import { tlsClient } from './rfc3080/3.1-tls-initiator.js'
+import { transportSecurity } from './rfc3080/3-transport-security.js'
 import { features } from './rfc3080/5.2-features.js'
 import { management } from './rfc3080/6.1-management.js'
 import { beepXml } from './rfc3080/6.4-beep-xml.js'
@@ -66,6 +70,11 @@ export const CASES: readonly Case[] = [
   ...parallel,
   ...preemptive,
   ...peers,
+  ...transportSecurity,
+  ...tlsClient,
+  ...tlsStart,
+  ...ready,
+  ...proceed,
   ...features,
   ...management,
   ...beepXml,

@@ -1,44 +1,81 @@
-// Our own stack as the target of the suite, in both roles, in memory: for the tests only, since the judge itself knows nothing of it.
-import { attach } from '../src/beep/connect.js'
+// Our own stack as the target of the suite, in both roles, in memory and over TCP: for the tests only, since the judge itself knows nothing of it.
+import type { Duplex } from 'node:stream'
+import { attach, connect } from '../src/beep/connect.js'
+import { listen } from '../src/beep/listen.js'
+import type { Profile } from '../src/beep/profile.js'
+import type { Session } from '../src/beep/session.js'
 import { duplexPair } from '../src/beep/testing.js'
 import { echoAt } from '../src/profiles/echo.js'
-import type { Target } from './harness/target.js'
+import { startTls, TLS, tls } from '../src/profiles/tls.js'
+import { CREDENTIALS } from './harness/credentials.js'
+import { awaited, dialled, type Target } from './harness/target.js'
 
 /** The profile on which it echoes. */
 export const ECHO = 'http://example.org/profiles/echo'
 
-/** Our listener: it serves echo and nothing else. */
+/** What it serves. */
+const SERVED: readonly Profile[] = [echoAt(ECHO), tls(CREDENTIALS)]
+/** What our initiator has to say: one short message, and one that is larger than a window. */
+const BODIES = ['hello', 'x'.repeat(10_000)]
+
+/** Our listener: it serves echo, and TLS in clear text. */
 export function ownListener(): Target {
   return {
     role: 'listener',
     place: 'in memory',
     async open() {
       const [ours, judges] = duplexPair()
-      attach(ours, 'listener', { profiles: [echoAt(ECHO)] }).catch(() => {})
+      attach(ours, 'listener', { profiles: SERVED }).catch(() => {})
       return judges
     },
     close: async () => {},
   }
 }
 
-/** Our initiator, which does what any initiator under test is asked to do: starts a channel, sends messages, closes the channel, releases the session. */
-export function ownInitiator(bodies: readonly string[] = ['hello', 'x'.repeat(10_000)]): Target {
+/** The same, on a port of its own. */
+export async function ownListenerOnTcp(): Promise<Target> {
+  const listener = await listen({ host: 'localhost', profiles: SERVED })
+  return { ...dialled('localhost', listener.address.port), close: () => listener.close() }
+}
+
+/**
+ * Our initiator, which does what any initiator under test is asked to do: tunes the session where TLS is offered, starts a channel, sends messages,
+ * closes the channel, releases the session. `pipelined` sends all messages before it awaits a reply.
+ */
+export function ownInitiator(pipelined = false): Target {
   return {
     role: 'initiator',
     place: 'in memory',
     async open() {
       const [ours, judges] = duplexPair()
-      visit(ours, bodies).catch(() => {})
+      visit(attach(ours, 'initiator', { profiles: [echoAt(ECHO)] }), pipelined).catch(() => {})
       return judges
     },
     close: async () => {},
   }
 }
 
-async function visit(stream: Parameters<typeof attach>[0], bodies: readonly string[]): Promise<void> {
-  await using session = await attach(stream, 'initiator', { profiles: [echoAt(ECHO)] })
+/** The same, which dials the judge. */
+export async function ownInitiatorOnTcp(): Promise<Target> {
+  const target = await awaited(0, undefined)
+  const port = Number(target.place.replace(/[^0-9]/g, ''))
+  return {
+    ...target,
+    async open(patience): Promise<Duplex> {
+      visit(connect({ port, profiles: [echoAt(ECHO)] }), false).catch(() => {})
+      return target.open(patience)
+    },
+  }
+}
+
+async function visit(opened: Promise<Session>, pipelined: boolean): Promise<void> {
+  const first = await opened
+  const offers = first.greeting.profiles.includes(TLS)
+  await using session = offers ? await startTls(first, { verify: () => {} }) : first
   const channel = await session.start(ECHO)
-  for (const body of bodies) await (await channel.request(body)).bytes()
+  const ask = async (body: string) => (await channel.request(body)).bytes()
+  if (pipelined) await Promise.all(BODIES.map(ask))
+  else for (const body of BODIES) await ask(body)
   await channel.close()
   await session.release()
 }
