@@ -33,7 +33,7 @@ export const floods = section('robustness', 'Robustness', [
   must(
     'empty-frames',
     {
-      title: 'twenty thousand empty frames of one message',
+      title: 'five thousand empty frames of one message',
       judges: ['RIMP-05'],
       quote: '',
       sends: 'MSG with * and no payload, again and again',
@@ -41,7 +41,7 @@ export const floods = section('robustness', 'Robustness', [
     },
     async (peer) => {
       const channel = await peer.channel()
-      await pour(peer, 20_000, () => peer.frame(`MSG ${channel} 0 *`))
+      await pour(peer, 5000, () => peer.frame(`MSG ${channel} 0 *`))
       return expectAliveOrEnded(peer)
     },
   ),
@@ -85,7 +85,7 @@ export const floods = section('robustness', 'Robustness', [
   must(
     'messages-without-payload',
     {
-      title: 'twenty thousand messages that need no window',
+      title: 'five thousand messages that need no window',
       judges: ['RIMP-07', 'RIMP-12'],
       quote: '',
       sends: 'MSGs without payload, each with a number of its own, and no window for the replies',
@@ -94,7 +94,7 @@ export const floods = section('robustness', 'Robustness', [
     async (peer) => {
       const channel = await peer.channel()
       peer.credits = false
-      await pour(peer, 20_000, (at) => peer.frame(`MSG ${channel} ${at} .`))
+      await pour(peer, 5000, (at) => peer.frame(`MSG ${channel} ${at} .`))
       peer.credits = true
       return expectAliveOrEnded(peer)
     },
@@ -163,7 +163,7 @@ export const floods = section('robustness', 'Robustness', [
   must(
     'many-seqs',
     {
-      title: 'twenty thousand SEQ frames that change nothing',
+      title: 'five thousand SEQ frames that change nothing',
       judges: ['R3081-3.1.3-13'],
       quote: '',
       sends: 'the same SEQ again and again',
@@ -172,7 +172,7 @@ export const floods = section('robustness', 'Robustness', [
     async (peer) => {
       const channel = await peer.channel()
       const seq = Buffer.from(`SEQ ${channel} 0 ${INITIAL_WINDOW}\r\n`)
-      await pour(peer, 20_000, () => seq)
+      await pour(peer, 5000, () => seq)
       return expectAliveOrEnded(peer)
     },
   ),

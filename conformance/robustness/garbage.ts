@@ -33,7 +33,7 @@ const STRANGERS: readonly (readonly [slug: string, what: string, octets: string 
     '\xef\xbb\xbfRPY 0 0 . 0 51\r\nContent-Type: application/beep+xml\r\n\r\n<greeting />\nEND\r\n',
   ],
   ['utf-16', 'a greeting in UTF-16', Buffer.from('RPY 0 0 . 0 0\r\nEND\r\n', 'utf16le')],
-  ['line-ends', 'empty lines', '\r\n\r\n\r\n'],
+  ['line-ends', 'empty lines', '\r\n'.repeat(50)],
   ['zeros', 'octets that are 0', Buffer.alloc(1000)],
 ]
 
@@ -62,11 +62,11 @@ async function pour(peer: Peer, piece: Buffer, times: number): Promise<void> {
   }
 }
 
-/** Lines that are no header of BEEP. */
+/** Lines that are no header of BEEP, with another behind them that is longer than any header: a target may look at its input when there is enough of it. */
 const noise = fc
   .uint8Array({ minLength: 1, maxLength: 300 })
   .filter((octets) => !/^(MSG|RPY|ERR|ANS|NUL|SEQ)/.test(Buffer.from(octets).toString('latin1')))
-  .map((octets) => Buffer.concat([octets, Buffer.from('\r\n')]))
+  .map((octets) => Buffer.concat([octets, Buffer.from(`\r\n${'x'.repeat(100)}\r\n`)]))
 
 /** Frames that no peer may send, each complete, on an open channel. */
 const BAD = [
@@ -87,7 +87,7 @@ export const garbage = section('robustness', 'Robustness', [
       title: 'any octets, first of all',
       judges: ['R3080-2.2.1.1-22', 'RIMP-02'],
       quote: START,
-      sends: 'any octets and a line end, in place of a greeting',
+      sends: 'any octets and a line end, then a hundred letters, in place of a greeting',
       expects: 'the session ends; nothing but the target’s own greeting comes',
       samples: noise,
     },
@@ -102,7 +102,7 @@ export const garbage = section('robustness', 'Robustness', [
       title: 'any octets between frames',
       judges: ['R3080-2.2.1.1-22'],
       quote: START,
-      sends: 'any octets and a line end, when a channel is open',
+      sends: 'any octets and a line end, then a hundred letters, when a channel is open',
       expects: 'the session ends without an answer',
       samples: noise,
     },
