@@ -16,7 +16,7 @@ import { CERTIFICATES } from './uris.js'
 /** Fingerprints that one MSG may ask for. */
 export const MAX_ASKED = 64
 /** Octets of a MSG: as many fingerprints with room to spare. */
-const MAX_QUESTION = 8192
+export const MAX_QUESTION = 8192
 
 export interface CertificatesOptions {
   readonly gate: Gate

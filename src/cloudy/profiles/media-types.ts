@@ -1,4 +1,5 @@
 // What the messages of Cloudy's profiles are labelled with.
+import { mediaType, parameter } from '../../beep/wire/entity.js'
 
 /** A signed object (RFC 8551 §3.2). */
 export const SIGNED_DATA = 'application/pkcs7-mime; smime-type=signed-data'
@@ -9,16 +10,11 @@ export const JSON_TEXT = 'application/json'
 /** The octets of a file. */
 export const OCTETS = 'application/octet-stream'
 
-/** Whether a Content-Type is of this type, whatever its parameters. Every type but that of signed objects goes without. */
+/** Whether a Content-Type is of this type, whatever its parameters. */
 export function isOfType(contentType: string, type: string): boolean {
-  const [found = ''] = contentType.toLowerCase().split(';')
-  return found.trim() === type
+  return mediaType(contentType) === type
 }
 
 export function isSignedData(contentType: string): boolean {
-  const [, ...parameters] = contentType.toLowerCase().split(';')
-  return (
-    isOfType(contentType, 'application/pkcs7-mime') &&
-    parameters.some((each) => /^\s*smime-type\s*=\s*"?signed-data"?\s*$/.test(each))
-  )
+  return isOfType(contentType, 'application/pkcs7-mime') && parameter(contentType, 'smime-type')?.toLowerCase() === 'signed-data'
 }
