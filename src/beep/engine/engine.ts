@@ -320,7 +320,7 @@ function reply(channel: Channel, keyword: Exclude<Keyword, 'MSG'>, msgno: number
       `The next reply on channel ${channel.number} is for MSG ${owed?.incoming.msgno ?? 'none'}, not ${msgno} (RFC 3080 §2.6.1)`,
     )
   }
-  if (owed.style !== undefined && (owed.style !== 'ANS' || (keyword !== 'ANS' && keyword !== 'NUL'))) {
+  if (owed.style === 'ANS' && (keyword === 'RPY' || keyword === 'ERR')) {
     throw new TypeError(`${keyword} cannot follow ${owed.style} in one reply (RFC 3080 §2.1.1)`)
   }
   if (keyword === 'ANS' && !(Number.isInteger(ansno) && ansno >= 0 && ansno <= MAX_NUMBER))
