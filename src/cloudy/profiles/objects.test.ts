@@ -221,6 +221,48 @@ describe('a query', () => {
     expect(await all(again.friend.query({ type: 'example/nothing' }))).toEqual([])
   })
 
+  test('tells nothing that expired while its asker did not read, and nothing more to somebody who is blocked meanwhile', async () => {
+    const told = async (meanwhile: () => void) => {
+      const { friend, atBob } = await met()
+      for (const each of large) here.store.put(each)
+      const channel = await friend.session.start(OBJECTS)
+      const answers = channel.send(json('{}'))[Symbol.asyncIterator]()
+      const first = await answers.next()
+      await settled(() => atBob.traffic.octetsSent)
+      meanwhile()
+      await first.value!.bytes()
+      let count = 1
+      for await (const answer of { [Symbol.asyncIterator]: () => answers }) {
+        await answer.bytes()
+        count++
+      }
+      return count
+    }
+    const unread = await told(() => {
+      here.now += 600_000
+    })
+    expect(unread).toBeLessThan(large.length)
+    await here[Symbol.asyncDispose]()
+    const blocked = await told(() => {
+      here.trust = 'blocked'
+    })
+    expect(blocked).toBeLessThan(large.length)
+  })
+
+  test('gives its place back, however its asker leaves', async () => {
+    await met({ trust: 'remembered' })
+    for (const each of large.slice(0, 5)) here.store.put(each)
+    for (let n = 0; n < 6; n++) {
+      const { friend, atBob } = await here.dial(ada)
+      const channel = await friend.session.start(OBJECTS)
+      await channel.send(json('{}'))[Symbol.asyncIterator]().next()
+      friend.session.terminate()
+      await atBob.closed
+    }
+    const { friend } = await here.dial(ada)
+    for (let n = 0; n < 6; n++) expect(await all(friend.query({}))).toHaveLength(5)
+  })
+
   test('that is left early leaves the session as it was', async () => {
     const { friend } = await met()
     for (let n = 0; n < 20; n++) here.store.put(await note(`${n}`, { by: bob }))
