@@ -13,8 +13,6 @@ import { type Host, type Namespace, type Network, network, type Running } from '
 import { testInNamespaces } from './needs.js'
 
 const TYPE = '_cloudy._tcp'
-/** Milliseconds within which peers on one LAN see each other. */
-const SOON = 2000
 
 const testOnLan = await testInNamespaces(...AVAHI)
 
@@ -82,7 +80,7 @@ async function cardsOf(by: Avahi) {
 }
 
 testOnLan(
-  'peers see each other within two seconds, change in place and say goodbye; Avahi sees the same',
+  'peers see each other, change in place and say goodbye; Avahi sees the same',
   async () => {
     const { first, second, third, avahi: foreign } = await theLan()
     const watch = watchOn(third)
@@ -91,8 +89,8 @@ testOnLan(
     // On a machine where Avahi has the port, too.
     const [ada, bob] = await Promise.all([peerOn(first, { name }), peerOn(second, { name: 'Bob' })])
     await Promise.all([
-      ada.process.line(says('seen', bob.fingerprint), SOON),
-      bob.process.line(says('seen', ada.fingerprint), SOON),
+      ada.process.line(says('seen', bob.fingerprint)),
+      bob.process.line(says('seen', ada.fingerprint)),
     ])
     const [line] = await bob.process.line(says('seen', ada.fingerprint))
     expect(JSON.parse(line)).toMatchObject({ name, addresses: [first.ipv4, first.ipv6] })
@@ -104,13 +102,13 @@ testOnLan(
     await Promise.all([bob.process.line(says('met', ada.fingerprint)), friend])
 
     bob.process.write('state away back at “five”\n')
-    await ada.process.line(says('seen', 'back at “five”'), SOON)
+    await ada.process.line(says('seen', 'back at “five”'))
     await watch.line(says('changed', 'back at “five”'))
     expect((await cardsOf(foreign)).get('Bob')).toMatchObject({ availability: 'away', status: 'back at “five”' })
     expect(foreigner.lines.filter((each) => each.startsWith('-'))).toEqual([])
     expect(watch.lines.filter((each) => each.includes('"gone"'))).toEqual([])
 
-    const list = await third.run(process.execPath, 'dist/cli/cloudy.js', 'nearby')
+    const list = await third.run(process.execPath, 'dist/cli/cloudy.js', 'nearby', '--timeout', '2')
     expect(list.split('\n').sort()).toEqual([
       '',
       expect.stringMatching(
@@ -122,13 +120,13 @@ testOnLan(
     ])
 
     expect(await bob.process.stop('SIGINT')).toBe(0)
-    await watch.line(says('gone', bob.fingerprint), SOON)
+    await watch.line(says('gone', bob.fingerprint))
     await foreigner.line(/^-;eth0;IPv[46];Bob;/)
     expect(await ada.process.stop('SIGTERM')).toBe(0)
-    await watch.line(says('gone', ada.fingerprint), SOON)
+    await watch.line(says('gone', ada.fingerprint))
     expect(await watch.stop('SIGINT')).toBe(0)
     await foreigner.stop()
-    expect(JSON.parse(await third.run(process.execPath, 'dist/cli/cloudy.js', 'nearby', '--json', '--timeout', '1'))).toEqual({
+    expect(JSON.parse(await third.run(process.execPath, 'dist/cli/cloudy.js', 'nearby', '--json', '--timeout', '0.5'))).toEqual({
       people: [],
     })
   },
@@ -140,7 +138,6 @@ testOnLan(
   async () => {
     const { first, third, avahi: foreign } = await theLan()
     const watch = watchOn(third)
-    const identity = await Identity.generate({ nickname: 'A guest' })
     const fields = {
       nickname: 'A guest',
       host: 'first.local',
@@ -149,10 +146,13 @@ testOnLan(
       availability: 'busy',
       sequence: 1,
     } as const
-    // avahi-publish takes texts, which cannot have the octet 0; a signature may do without it.
+    // avahi-publish takes texts, which cannot have the octet 0; of a few keys and signatures one does without.
+    let identity: Identity
     let txt: Buffer[]
-    do txt = cardToTxt(await signCard(identity, fields, { now: Date.now() }))
-    while (txt.some((string) => string.includes(0) || string.at(-1) === 0x0a))
+    do {
+      identity = await Identity.generate({ nickname: 'A guest' })
+      txt = cardToTxt(await signCard(identity, fields, { now: Date.now() }))
+    } while (txt.some((string) => string.includes(0) || string.at(-1) === 0x0a))
     const guest = await foreign.publish('G.u\\e "st" é', TYPE, 4711, txt)
     const printer = await foreign.publish('A printer', TYPE, 9100, [Buffer.from('paper=A4')])
     await watch.line(says('appeared', identity.fingerprint))
@@ -315,7 +315,9 @@ testOnLan(
     await bob.process.line(says('seen', late.fingerprint))
     ada.process.write('state busy still here\n')
     await bob.process.line(says('seen', 'still here'))
-    const { people } = JSON.parse(await second.run(process.execPath, 'dist/cli/cloudy.js', 'nearby', '--json')) as {
+    const { people } = JSON.parse(
+      await second.run(process.execPath, 'dist/cli/cloudy.js', 'nearby', '--json', '--timeout', '2'),
+    ) as {
       people: { fingerprint: string; name: string; addresses: string[]; status: string }[]
     }
     const byKey = new Map(people.map((each) => [each.fingerprint, each]))

@@ -117,7 +117,7 @@ export class Announcement {
     })
   }
 
-  /** Contradicts a goodbye that we did not say, and goes into the claim of another owner of our name (RFC 6762 §9). */
+  /** Contradicts a goodbye that we did not say, or a lifetime much shorter than ours (RFC 6762 §6.6), and goes into the claim of another owner of our name (RFC 6762 §9). */
   #hear({ answers, additionals }: Packet, link: Link): void {
     if (this.#states.get(link) !== 'announced') return
     const fqdn = folded(`${this.#instance}.${TYPE}`)
@@ -126,7 +126,7 @@ export class Announcement {
     )
     const now = performance.now()
     if (about.some((record) => record.ttl > 0 && this.#isAnothers(record))) this.#contest(link, now)
-    else if (about.some(({ ttl }) => ttl === 0) && now - this.#contradicted >= SECOND) {
+    else if (about.some(({ ttl }) => ttl < HOST_TTL / 2) && now - this.#contradicted >= SECOND) {
       this.#contradicted = now
       void this.#say(link)
     }
