@@ -33,7 +33,16 @@ export function error(code: number | string = 550, text = ''): string {
 export async function askRaw(peer: Peer, payload: Uint8Array | string): Promise<Answer> {
   const msgno = peer.next()
   await peer.message(0, msgno, payload)
-  return peer.answer(msgno)
+  const { keyword, payload: reply } = await peer.reply(0, msgno)
+  if (keyword === 'NUL') throw new Failure(`NUL came on channel 0 as the reply to MSG ${msgno}`)
+  return { keyword, msgno, payload: reply, element: (keyword === 'ERR' ? poorError(reply) : undefined) ?? elementOf(reply) }
+}
+
+/** An `<error>` with a text that is not escaped: a fault of its own, which must not hide that the target refuses, and with which code. */
+function poorError(payload: Buffer): Element | undefined {
+  const [, code, text] = /<error code='([0-9]{3})'[^>]*>(.*)<\/error>\s*$/s.exec(payload.toString()) ?? []
+  if (code === undefined || text === undefined || !text.includes('<')) return undefined
+  return { name: 'error', attributes: { code }, children: [], text, notes: ['a text that is not escaped'] }
 }
 
 /** Asks several things in one piece. @returns the message numbers, in the order of the elements */

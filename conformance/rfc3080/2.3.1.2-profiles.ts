@@ -204,7 +204,7 @@ const choice = [
       const element: Plain = {
         name: 'start',
         attributes: { number: String(number) },
-        content: [NOWHERE, peer.profile].map((uri) => ({ name: 'profile', attributes: { uri } })),
+        content: [peer.profile, NOWHERE].map((uri) => ({ name: 'profile', attributes: { uri } })),
       }
       const { keyword, element: reply } = await peer.ask(spell(element, style))
       if (keyword !== 'RPY' || reply.attributes.uri !== peer.profile)

@@ -73,13 +73,13 @@ const SPELLINGS: readonly [slug: string, title: string, spelled: (number: number
   [
     'five',
     'the five entities in another profile',
-    (n, uri) => start(n, `<profile uri='http://example.org/&lt;&gt;&amp;&apos;&quot;' />${profile(uri)}`),
+    (n, uri) => start(n, `${profile(uri)}<profile uri='http://example.org/&lt;&gt;&amp;&apos;&quot;' />`),
   ],
   ['order', 'attributes in another order', (n, uri) => `<start number='${n}'><profile encoding='none' uri='${uri}' /></start>`],
   [
     'utf-8',
     'characters beyond ASCII in another profile',
-    (n, uri) => start(n, `<profile uri='http://example.org/é€😀' />${profile(uri)}`),
+    (n, uri) => start(n, `${profile(uri)}<profile uri='http://example.org/é€😀' />`),
   ],
 ]
 
