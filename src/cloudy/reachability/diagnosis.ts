@@ -30,8 +30,8 @@ export type Problem =
 
 /** Why a grant must not be advertised, or undefined when it may be. */
 export function unfit({ externalAddress, externalPort }: Grant): Problem | undefined {
-  if (!Number.isInteger(externalPort) || externalPort < 1 || externalPort > 65_535) return 'broken'
-  return addressProblem(kindOf(externalAddress))
+  const isPort = Number.isInteger(externalPort) && externalPort >= 1 && externalPort <= 65_535
+  return addressProblem(kindOf(externalAddress)) ?? (isPort ? undefined : 'broken')
 }
 
 /** The problem that explains best why nothing was granted: what was said counts more than silence, and a private address more than anything. */

@@ -59,7 +59,7 @@ export interface PortMapperOptions {
 }
 
 /** Milliseconds that the removal of a mapping may take. */
-const REMOVAL_PATIENCE = 2000
+const REMOVAL_PATIENCE = 5000
 /** Clients wait up to this long before they ask a router that has started anew, so that they do not all come at once (RFC 6887 §14.1.3). */
 const RESTART_DELAY = 5000
 
