@@ -198,17 +198,13 @@ export const unlawful = section('rfc3080/2.2.1', 'Frame Syntax', [
       quote: COMMON,
       sends: 'a header whose parameters are the right ones in a wrong order',
       expects: 'the session ends without an answer',
-      samples: fc
-        .shuffledSubarray([0, 1, 2, 3, 4], { minLength: 5 })
-        // The message number and the seqno are both 0.
-        .filter((order) => !['0,1,2,3,4', '0,3,2,1,4'].includes(order.join())),
+      samples: fc.shuffledSubarray([0, 1, 2, 3, 4], { minLength: 5 }),
     },
     async (peer, order) => {
       const parameters = lawful(await peer.channel())
-      return judge(
-        peer,
-        order.map((place) => parameters[place]!),
-      )
+      const wrong = order.map((place) => parameters[place]!)
+      // The message number and the seqno are both 0, and the channel may be 7.
+      return wrong.join() === parameters.join() ? undefined : judge(peer, wrong)
     },
   ),
   must.hold(
