@@ -24,6 +24,8 @@ export interface Target {
 
 /** Octets kept of what a target that we start prints, to be shown when it dies. */
 const MAX_OUTPUT = 4096
+/** Milliseconds that a program may take until it listens or dials, at least: some have a virtual machine to start. */
+const STARTING = 10_000
 /** Between two attempts to reach it. */
 const PAUSE = 50
 /** A program that closed a connection because it died is gone this many milliseconds later. */
@@ -41,21 +43,28 @@ export function dialled(host: string, port: number): Target {
   }
 }
 
-/** A listener that a command starts: `{port}` in it stands for the port that it has to listen on. Started anew when it has died. */
+/** A listener that a command starts: `{port}` in it stands for the port that it has to listen on. Started anew, on another port, when it has died. */
 export async function executed(command: string): Promise<Target> {
-  const port = await freePort()
-  const program = new Program(command.replaceAll('{port}', String(port)))
+  const program = new Program(command)
+  let starting: Promise<void> | undefined
   return {
     role: 'listener',
-    place: `tcp://localhost:${port}`,
+    place: 'a port of its own',
     async open(patience) {
-      program.start()
-      const deadline = performance.now() + Math.max(patience, 10_000)
+      if (!program.running) {
+        // Another port each time: the last may still be taken by what became of the connections to it. Several cases may want it at a time.
+        starting ??= freePort().then((port) => program.start(port))
+        await starting.finally(() => {
+          starting = undefined
+        })
+      }
+      const deadline = performance.now() + Math.max(patience, STARTING)
       for (;;) {
         try {
-          return await dialOnce('localhost', port, patience)
+          return await dialOnce('localhost', program.port, patience)
         } catch (error) {
-          if (!program.running) throw new Unreachable(`the command ended before it listened on port ${port}${program.said()}`)
+          if (!program.running)
+            throw new Unreachable(`the command ended before it listened on port ${program.port}${program.said()}`)
           if (performance.now() > deadline) throw error
           await new Promise((resolve) => setTimeout(resolve, PAUSE))
         }
@@ -85,15 +94,11 @@ export async function awaited(port: number, command: string | undefined): Promis
     place: `port ${own}`,
     async open(patience) {
       if (command !== undefined) {
-        const program = new Program(command.replaceAll('{port}', String(own)))
+        const program = new Program(command)
         programs.add(program)
-        program.start()
+        program.start(own)
       }
-      const socket = await nextSocket(
-        server,
-        waiting,
-        command === undefined ? Math.max(patience, 10_000) : Math.max(patience, 5000),
-      )
+      const socket = await nextSocket(server, waiting, Math.max(patience, STARTING))
       socket.once('close', () => {
         for (const program of programs) if (!program.running) programs.delete(program)
       })
@@ -162,6 +167,8 @@ async function freePort(): Promise<number> {
 /** A program under test, and what it printed last. */
 class Program {
   readonly #command: string
+  /** What stood for `{port}`. */
+  port = 0
   #child: ChildProcess | undefined
   #output = ''
   #told = false
@@ -174,13 +181,17 @@ class Program {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** Starts it unless it runs. */
-  start(): void {
-    if (this.running) return
+  /** Starts it; it must not run. */
+  start(port: number): void {
+    this.port = port
     this.#output = ''
     this.#told = false
     // A group of its own, so that a shell's children end with it.
-    const child = spawn(this.#command, { shell: true, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(this.#command.replaceAll('{port}', String(port)), {
+      shell: true,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#child = child
     const keep = (octets: Buffer) => {
       this.#output = (this.#output + octets.toString()).slice(-MAX_OUTPUT)
