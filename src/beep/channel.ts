@@ -97,6 +97,7 @@ export class OpenChannel implements Channel {
     this.traffic = session.engine.traffic(number)
     this.#receiving = {
       maxMessage: session.maxMessage,
+      gathering: session.gathering,
       credit: (octets) => {
         // Another channel may have the number by now.
         if (this.over) return

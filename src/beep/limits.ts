@@ -68,6 +68,8 @@ export const MAX_REPLIES = 1_048_576
  * nothing waits there: what each then gives at once, a body or a piece of one, is all that comes on top.
  */
 export const MAX_SESSION_REPLIES = 16_777_216
+/** Octets of messages that are being gathered (`bytes()`, `text()`, `json()`), all of a session together, before all but the first of them wait. */
+export const MAX_SESSION_GATHERED = 16_777_216
 /** Answers without an octet that may wait to be taken: they cost no window, so a count must bound them. One read of a socket brings up to 2,978. */
 export const MAX_EMPTY_ANSWERS = 4096
 /** Largest message that `bytes()`, `text()` and `json()` gather, in octets. */

@@ -10,6 +10,7 @@ import { Engine } from './engine/engine.js'
 import type { Event, Greeting } from './engine/events.js'
 import type { TrafficCounts } from './engine/traffic.js'
 import { ClosedError, type CloseReason, type ProtocolError, ReplyError } from './errors.js'
+import { Gathering } from './gathering.js'
 import { MAX_MESSAGE } from './limits.js'
 import type { InboundMessage } from './message.js'
 import { Writers } from './outbound.js'
@@ -38,6 +39,7 @@ export class LiveSession implements Session {
   readonly questions = new Questions(this)
   readonly #answers = new Answers(this)
   readonly writers = new Writers(this)
+  readonly gathering = new Gathering()
   /** Messages that hold views of chunks of this turn. */
   #kept: InboundMessage[] = []
   #scheduled = false

@@ -1,5 +1,6 @@
 // Messages as users hold them: what a peer sent, taken once, credited as it is taken.
 import { Readable } from 'node:stream'
+import type { Gathering, Place } from './gathering.js'
 import { Wake } from './wake.js'
 import { contentType, type Headers } from './wire/entity.js'
 
@@ -44,6 +45,7 @@ const SMALL = 512
 /** What an arriving message needs of its session. */
 export interface Receiving {
   readonly maxMessage: number
+  readonly gathering: Gathering
   /** The application has taken `octets`. */
   credit(octets: number): void
 }
@@ -71,6 +73,8 @@ export class InboundMessage implements Message {
   #error: Error | undefined
   /** Made when somebody waits. */
   #wake: Wake | undefined
+  /** While it is gathered. */
+  #place: Place | undefined
 
   /** @param overhead octets of entity headers, credited when the message is taken */
   constructor(headers: Headers, overhead: number, receiving: Receiving) {
@@ -91,6 +95,7 @@ export class InboundMessage implements Message {
     if (last) {
       this.complete = true
       if (this.#handed) this.#pay()
+      this.#place?.wake.rouse()
     }
     this.#wake?.rouse()
   }
@@ -100,6 +105,7 @@ export class InboundMessage implements Message {
     if (this.complete || this.#error !== undefined) return
     this.#error = error
     this.#wake?.rouse()
+    this.#place?.wake.rouse()
   }
 
   /** Nobody will take what is left: it is credited as it comes. */
@@ -111,6 +117,7 @@ export class InboundMessage implements Message {
     if (this.#taken && !(this.complete && this.#pieces.length === 0)) this.#error ??= discarded()
     while (this.#next() !== undefined);
     this.#wake?.rouse()
+    this.#place?.wake.rouse()
   }
 
   /** A reply is given to who asked for it: what they do not look at must not stall the channel, so long as it is here whole. */
@@ -233,17 +240,31 @@ export class InboundMessage implements Message {
   }
 
   async #gather(limit: number): Promise<Buffer> {
+    const { gathering } = this.#receiving
     const pieces = new Pieces()
-    let size = 0
-    for (let piece = await this.#piece(); piece !== undefined; piece = await this.#piece()) {
-      size += piece.length
-      if (size > limit) {
-        this.discard()
-        throw tooLarge(limit)
+    const place = gathering.enter()
+    this.#place = place
+    try {
+      for (let piece = await this.#piece(); piece !== undefined; piece = await this.#piece()) {
+        gathering.add(place, piece.length)
+        if (place.octets > limit) {
+          this.discard()
+          throw tooLarge(limit)
+        }
+        pieces.push(piece)
+        // What comes meanwhile holds window, which is what holds the peer.
+        while (!this.#final && gathering.crowded(place)) await gathering.room(place)
       }
-      pieces.push(piece)
+      return pieces.join(place.octets)
+    } finally {
+      gathering.leave(place)
+      this.#place = undefined
     }
-    return pieces.join(size)
+  }
+
+  /** Nothing more of it will come. */
+  get #final(): boolean {
+    return this.complete || this.#discarded || this.#error !== undefined
   }
 
   /** What is here is given at once: no second promise for each piece. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { ECHO, echo } from '../profiles/echo.js'
 import { SINK, sink } from '../profiles/sink.js'
+import { Gathering } from './gathering.js'
 import { attach, type Message, type Profile } from './index.js'
 import { InboundMessage } from './message.js'
 import { deferred } from './promises.js'
@@ -69,7 +70,7 @@ describe('bodies on their way in', () => {
         const credit = (octets: number) => {
           credited += octets
         }
-        const message = new InboundMessage(new Map(), 0, { maxMessage: 1e6, credit })
+        const message = new InboundMessage(new Map(), 0, { maxMessage: 1e6, gathering: new Gathering(), credit })
         const reader = message[Symbol.asyncIterator]()
         const [sent, read]: [number[], number[]] = [[], []]
         const waiting = () => sent.length > read.length
