@@ -2,10 +2,9 @@
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { attach, connect, type Listener, type ListenOptions, listen, type Profile, type Session } from '../beep/index.js'
+import { connect, type Listener, type ListenOptions, listen, type Profile, type Session } from '../beep/index.js'
 import { deferred } from '../beep/promises.js'
 import { RawPeer, rawDial, rawPair, rawServer, rawStart, soon, turns } from '../beep/test-kit-peer.js'
-import { duplexPair } from '../beep/testing.js'
 import { Identity } from '../cloudy/identity.js'
 import { ECHO, echo } from './echo.js'
 import { startTls, TLS, type TlsListenOptions, tls } from './tls.js'
@@ -365,25 +364,6 @@ describe('an initiator that asks for TLS', () => {
     const both = await Promise.allSettled([startTls(session, { verify: accept }), startTls(session, { verify: accept })])
     expect(both.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected'])
     for (const each of both) if (each.status === 'fulfilled') await each.value.release()
-  })
-
-  test('both peers at once: neither waits for ever', async () => {
-    const [i, l] = duplexPair()
-    const options = { profiles: [profile()], settleTimeout: 50 }
-    const [initiator, other] = await Promise.all([attach(i, 'initiator', options), attach(l, 'listener', options)])
-    const both = [startTls(initiator, { verify: accept }), startTls(other, { verify: accept })]
-    const ends = await soon(Promise.allSettled(both), 2000)
-    expect(ends).not.toBe('pending')
-    initiator.terminate()
-    other.terminate()
-  })
-
-  test('TLS over a transport in memory', async () => {
-    const [i, l] = duplexPair()
-    const [initiator] = await Promise.all([attach(i, 'initiator'), attach(l, 'listener', { profiles: [profile(), echo] })])
-    const secure = await startTls(initiator, { verify: accept })
-    expect(await (await (await secure.start(ECHO)).request('x')).text()).toBe('x')
-    await secure.release()
   })
 
   test('R3080-3.1.3.2-06 a listener that asks is the client of the handshake', async () => {

@@ -4,12 +4,14 @@ import { type AddressInfo, createServer, connect as dial, type Socket } from 'no
 import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { connect, type Listener, listen } from '../beep/index.js'
+import { attach, connect, type Listener, listen } from '../beep/index.js'
 import { rawDial } from '../beep/test-kit-peer.js'
+import { duplexPair } from '../beep/testing.js'
 import { makeCertificate } from '../cloudy/certificate.js'
 import { exportPrivateKey, generateKeys } from '../cloudy/crypto.js'
 import { Identity } from '../cloudy/identity.js'
 import { toPem } from '../cloudy/pem.js'
+import { ECHO, echo } from './echo.js'
 import { startTls, TLS, type TlsListenOptions, tls } from './tls.js'
 
 const DAY = 86_400_000
@@ -124,5 +126,26 @@ describe('once it is done', () => {
     await once(secure, 'data')
     secure.renegotiate({ rejectUnauthorized: false }, () => {})
     await once(secure, 'close')
+  })
+})
+
+describe('on a transport in memory', () => {
+  const profile = () => tls({ ...credentials(ada), clientCertificate: 'none', handshakeTimeout: 3000 })
+
+  test('a session is tuned', async () => {
+    const [i, l] = duplexPair()
+    const [initiator] = await Promise.all([attach(i, 'initiator'), attach(l, 'listener', { profiles: [profile(), echo] })])
+    const secure = await startTls(initiator, { verify: () => {} })
+    expect(await (await (await secure.start(ECHO)).request('x')).text()).toBe('x')
+    await secure.release()
+  })
+
+  test('R3080-3.1.3.1-06 both peers at once: each refuses, for its own question cannot be answered before, and nobody waits', async () => {
+    const [i, l] = duplexPair()
+    const options = { profiles: [profile()], settleTimeout: 0, startTimeout: 0 }
+    const both = await Promise.all([attach(i, 'initiator', options), attach(l, 'listener', options)])
+    const ends = await Promise.allSettled(both.map((session) => startTls(session, { verify: () => {} })))
+    for (const end of ends) expect(end).toMatchObject({ status: 'rejected', reason: { replyCode: 450 } })
+    for (const session of both) session.terminate()
   })
 })
