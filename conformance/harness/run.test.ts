@@ -243,6 +243,23 @@ describe('targets that stop', () => {
     }
   })
 
+  test('a program that ends between two connections is started again, and its end is told all the same', async () => {
+    const program = `require('node:net').createServer((socket) => { socket.on('error', () => {}); socket.once('data', () => process.exit(3)) }).listen(Number(process.argv[1]))`
+    const started = await executed(`exec '${process.execPath}' -e "${program}" {port}`)
+    try {
+      const first = await started.open(5000)
+      first.on('error', () => {})
+      const closed = once(first, 'close')
+      first.resume().write('x')
+      await closed
+      ;(await started.open(5000)).destroy()
+      expect(await started.lost?.()).toBe('its program ended (exit code 3)')
+      expect(await started.lost?.()).toBeUndefined()
+    } finally {
+      await started.close()
+    }
+  })
+
   test('a command that does not listen is told with its last words', async () => {
     const started = await executed('echo no such option >&2; exit 1')
     await expect(trial(started, [passes])).rejects.toThrow(

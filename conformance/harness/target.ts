@@ -47,26 +47,36 @@ export function dialled(host: string, port: number): Target {
 export async function executed(command: string): Promise<Target> {
   const program = new Program(command)
   let starting: Promise<void> | undefined
+  /** Whether it has been reached since it was started: then it did listen. */
+  let reached = false
+  const start = async () => {
+    // Another port each time: the last may still be taken by what became of the connections to it. Several cases may want it at a time.
+    starting ??= freePort().then((port) => {
+      reached = false
+      program.start(port)
+    })
+    await starting.finally(() => {
+      starting = undefined
+    })
+  }
   return {
     role: 'listener',
     place: 'a port of its own',
     async open(patience) {
-      if (!program.running) {
-        // Another port each time: the last may still be taken by what became of the connections to it. Several cases may want it at a time.
-        starting ??= freePort().then((port) => program.start(port))
-        await starting.finally(() => {
-          starting = undefined
-        })
-      }
+      if (!program.running) await start()
       const deadline = performance.now() + Math.max(patience, STARTING)
       for (;;) {
         try {
-          return await dialOnce('localhost', program.port, patience)
+          const socket = await dialOnce('localhost', program.port, patience)
+          reached = true
+          return socket
         } catch (error) {
-          if (!program.running)
+          // That it has ended may be told only now: what killed it was the case before.
+          if (!program.running && reached) await start()
+          else if (!program.running)
             throw new Unreachable(`the command ended before it listened on port ${program.port}${program.said()}`)
-          if (performance.now() > deadline) throw error
-          await new Promise((resolve) => setTimeout(resolve, PAUSE))
+          else if (performance.now() > deadline) throw error
+          else await new Promise((resolve) => setTimeout(resolve, PAUSE))
         }
       }
     },
@@ -172,6 +182,8 @@ class Program {
   #child: ChildProcess | undefined
   #output = ''
   #told = false
+  /** How it ended before it was started again, while nobody has been told. */
+  #untold: string | undefined
 
   constructor(command: string) {
     this.#command = command
@@ -183,6 +195,7 @@ class Program {
 
   /** Starts it; it must not run. */
   start(port: number): void {
+    this.#untold ??= this.#end()
     this.port = port
     this.#output = ''
     this.#told = false
@@ -208,6 +221,12 @@ class Program {
   /** Tells its end once. */
   async lost(): Promise<string | undefined> {
     await new Promise((resolve) => setTimeout(resolve, DYING))
+    const end = this.#untold ?? this.#end()
+    this.#untold = undefined
+    return end
+  }
+
+  #end(): string | undefined {
     if (this.#told || this.#child === undefined || this.running) return undefined
     this.#told = true
     return `its program ended (${this.#child.signalCode ?? `exit code ${this.#child.exitCode}`})${this.said()}`
