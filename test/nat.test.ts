@@ -48,6 +48,10 @@ async function peer(where: Namespace, role: { name: string; port?: number; memor
   return { running, says, fingerprint: String(ready.fingerprint), port: Number(ready.port) }
 }
 
+function readdress(router: Namespace, from: string, to: string): Promise<void> {
+  return router.ip(`addr del ${from}/24 dev wan0`, `addr add ${to}/24 dev wan0`, `route replace default via ${OUTSIDE}`)
+}
+
 /** Runs the program to its end. */
 async function cloudy(where: Namespace, ...args: string[]): Promise<{ code: number | NodeJS.Signals; output: string }> {
   const running = where.start([process.execPath, CLOUDY, ...args])
@@ -63,7 +67,7 @@ async function status(where: Namespace) {
 testHere(
   'a host outside comes in by the port on the card and completes a session; the port is opened again by a router that has started anew, and closed in the end',
   async () => {
-    const { hosts, outside, daemon, mappings } = await at()
+    const { hosts, router, outside, daemon, mappings } = await at()
     await daemon({ speaks: ['pcp', 'nat-pmp', 'upnp'] })
     const ada = await peer(hosts[0]!, { name: 'Ada' })
     const mapped = await ada.says('reachability')
@@ -83,6 +87,11 @@ testHere(
     const again = await daemon({ speaks: ['pcp', 'nat-pmp', 'upnp'] })
     await again.line(new RegExp(`PCP MAP: added mapping TCP ${mapped.externalPort}->`), PATIENCE)
     expect(await mappings()).toContain(`dnat ip to ${hosts[0]!.ipv4}:${ada.port}`)
+
+    // Its provider gives it another address: the next card has that.
+    await readdress(router, PUBLIC, '44.128.0.9')
+    expect(await ada.says('reachability', '44.128.0.9')).toMatchObject({ externalPort: mapped.externalPort })
+    await readdress(router, '44.128.0.9', PUBLIC)
 
     expect(await ada.running.stop()).toBe(0)
     expect(await mappings()).not.toContain('dnat')

@@ -145,6 +145,16 @@ describe('PCP with a gateway', () => {
     expect(removal.subarray(24, 36)).toEqual(requests[0]!.subarray(24, 36))
   })
 
+  test('another address of the router is seen within a few looks', async () => {
+    const options = await fake((socket, datagram, from) => socket.send(answerPcp(datagram), from.port, from.address))
+    const client = pcp({ gateway, nonce, clock: () => 5, ...options })
+    const elsewhere = { ...grant, externalAddress: '44.128.0.9' }
+    const checks = []
+    for (let n = 0; n < 5; n++) checks.push(await client.check(wish, elsewhere, never))
+    expect(checks.map(({ kind }) => kind)).toEqual(['kept', 'kept', 'kept', 'kept', 'lost'])
+    for (let n = 0; n < 5; n++) expect(await client.check(wish, grant, never)).toEqual({ kind: 'kept' })
+  })
+
   test('an answer with another nonce is waited past', async () => {
     const options = await fake((socket, datagram, from) => {
       const forged = answerPcp(datagram, { port: 6666 })

@@ -2,12 +2,14 @@
 import { ask, type DatagramOptions } from './datagram.js'
 import { type Epoch, isSamePcpEpoch } from './epoch.js'
 import type { Gateway } from './gateway.js'
-import { saysNatPmp } from './nat-pmp.js'
+import { decodeAnnouncement as decodeNatPmpAnnouncement, saysNatPmp } from './nat-pmp.js'
 import { decodeAnnouncement, decodeAnswer, encodeAnnounce, encodeMap, type PcpAnswer, type PcpQuestion } from './pcp.js'
 import { type Failure, type FailureReason, failed, type MappingProtocol, type Wish } from './protocol.js'
 
 const ANY = '0.0.0.0'
 const CHECK_INTERVAL = 60_000
+/** Another address of the router does not show in its clock: every so many looks, the mapping itself is asked for again. */
+const CHECKS_PER_MAP = 5
 
 /** Which results mean something of their own (RFC 6887 §7.4); any other is a refusal. */
 const REASONS: Readonly<Record<string, FailureReason>> = {
@@ -29,6 +31,7 @@ export interface PcpOptions extends DatagramOptions {
 
 export function pcp({ gateway, nonce, clock = () => performance.now() / 1000, ...options }: PcpOptions): MappingProtocol {
   let last: Epoch | undefined
+  let checks = 0
   /** Remembers the gateway's clock. @returns whether it has run on since the last answer */
   const runsOn = (server: number): boolean => {
     const now = { server, client: clock() }
@@ -66,19 +69,28 @@ export function pcp({ gateway, nonce, clock = () => performance.now() / 1000, ..
       const { externalAddress, externalPort, lifetime } = answer
       return { kind: 'granted', externalAddress, externalPort, lifetime }
     },
-    async check(_wish, _grant, signal) {
-      const answer = await put(encodeAnnounce(gateway.localAddress), 'announce', signal)
+    async check(wish, grant, signal) {
+      const whole = ++checks % CHECKS_PER_MAP === 0
+      const answer = whole
+        ? await putMap(wish, wish.lifetime, ANY, signal)
+        : await put(encodeAnnounce(gateway.localAddress), 'announce', signal)
+      if (answer.kind === 'failed' || answer.kind === 'ignored') return judge(answer)
       // An error has the clock in it, too.
-      if (answer.kind !== 'alive' && answer.kind !== 'refused') return judge(answer)
-      return runsOn(answer.epoch) ? { kind: 'kept' } : { kind: 'lost', detail: 'the router has started anew' }
+      if (!runsOn(answer.epoch)) return { kind: 'lost', detail: 'the router has started anew' }
+      if (answer.kind === 'refused') return whole ? judge(answer) : { kind: 'kept' }
+      const moved = answer.kind === 'mapped' && answer.externalAddress !== grant.externalAddress
+      return moved ? { kind: 'lost', detail: 'the router has another address' } : { kind: 'kept' }
     },
     async unmap(wish, _grant, signal) {
       // §15: with lifetime 0 both suggestions are zero.
       await putMap({ ...wish, externalPort: 0 }, 0, ANY, signal)
     },
-    heard(datagram) {
+    heard(datagram, grant) {
       const epoch = decodeAnnouncement(datagram)
-      return epoch === undefined ? undefined : !runsOn(epoch)
+      if (epoch !== undefined) return !runsOn(epoch)
+      // The address is told in the older protocol only.
+      const said = decodeNatPmpAnnouncement(datagram)
+      return said && said.externalAddress !== grant.externalAddress
     },
   }
 }
