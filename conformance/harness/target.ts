@@ -103,16 +103,17 @@ export async function awaited(port: number, command: string | undefined): Promis
     role: 'initiator',
     place: `port ${own}`,
     async open(patience) {
+      // What another program left behind is not what this one says.
+      if (command !== undefined) for (const socket of waiting.splice(0)) socket.destroy()
+      // One whose case is over has nothing more to do.
+      await Promise.all([...programs].map((program) => program.stop()))
+      programs.clear()
       if (command !== undefined) {
         const program = new Program(command)
         programs.add(program)
         program.start(own)
       }
-      const socket = await nextSocket(server, waiting, Math.max(patience, STARTING))
-      socket.once('close', () => {
-        for (const program of programs) if (!program.running) programs.delete(program)
-      })
-      return socket
+      return nextSocket(server, waiting, Math.max(patience, STARTING))
     },
     async close() {
       server.close()
