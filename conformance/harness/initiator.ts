@@ -75,8 +75,8 @@ export async function answerAtWork(peer: Peer, channel: number, msgno: number): 
 export type Released = 'released' | 'crossed' | { readonly refused: string }
 
 /**
- * Asks the target to release the session, whatever its role, and when it agrees sees the connection end (§2.4).
- * @throws Failure when anything follows its `<ok>`
+ * Asks the target to release the session, whatever its role.
+ * @throws Failure when anything follows the `<ok>` with which it agrees
  */
 export async function releases(peer: Peer, element: string): Promise<Released> {
   if (peer.greeting === undefined) await peer.greet()
@@ -86,14 +86,19 @@ export async function releases(peer: Peer, element: string): Promise<Released> {
   const answer = channel === undefined ? await peer.answer(msgno) : await answerAtWork(peer, channel, msgno)
   if (answer?.keyword === 'ERR') return { refused: peer.expectError(answer) }
   if (answer !== undefined) expectValid(answer.element, 'ok')
-  await expectEnd(peer)
+  await expectSilence(peer)
   return answer === undefined ? 'crossed' : 'released'
 }
 
-/** Our side of the connection is closed, and then the target's; it says nothing more, but for the `<ok>` of crossing releases. */
-export async function expectEnd(peer: Peer): Promise<void> {
+/**
+ * We close our side of a session that was released. The target says nothing more, but for the `<ok>` of crossing releases.
+ * Whether it closes the connection, too, is a question of its own: one that does not is heard for as long as patience lasts.
+ */
+export async function expectSilence(peer: Peer): Promise<void> {
+  const more = () => peer.connection.heard.find((each) => each.kind === 'data' && (each.channel !== 0 || each.keyword !== 'RPY'))
   peer.connection.end()
-  await peer.connection.ended()
-  const more = peer.connection.heard.find((each) => each.kind === 'data' && (each.channel !== 0 || each.keyword === 'MSG'))
-  if (more?.kind === 'data') throw new Failure(`${more.keyword} ${more.channel} ${more.msgno} came after the <ok> of the release`)
+  await peer.connection.until(() => more() !== undefined)
+  const frame = more()
+  if (frame?.kind === 'data')
+    throw new Failure(`${frame.keyword} ${frame.channel} ${frame.msgno} came after the <ok> of the release`)
 }

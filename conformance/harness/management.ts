@@ -33,9 +33,14 @@ export function error(code: number | string = 550, text = ''): string {
 export async function askRaw(peer: Peer, payload: Uint8Array | string): Promise<Answer> {
   const msgno = peer.next()
   await peer.message(0, msgno, payload)
-  const { keyword, payload: reply } = await peer.reply(0, msgno)
+  return answerTo(peer, msgno)
+}
+
+/** The answer to our MSG on channel 0, read leniently where it refuses. */
+export async function answerTo(peer: Peer, msgno: number): Promise<Answer> {
+  const { keyword, payload } = await peer.reply(0, msgno)
   if (keyword === 'NUL') throw new Failure(`NUL came on channel 0 as the reply to MSG ${msgno}`)
-  return { keyword, msgno, payload: reply, element: (keyword === 'ERR' ? poorError(reply) : undefined) ?? elementOf(reply) }
+  return { keyword, msgno, payload, element: (keyword === 'ERR' ? poorError(payload) : undefined) ?? elementOf(payload) }
 }
 
 /** An `<error>` with a text that is not escaped: a fault of its own, which must not hide that the target refuses, and with which code. */

@@ -2,8 +2,18 @@
 import fc from 'fast-check'
 import { may, must, section } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
-import { askedToClose, askedToRelease, expectEnd, releases } from '../harness/initiator.js'
-import { acceptsOrEnds, close, closed, error, goesOnOrEnds, ownChannel, profile, type Request } from '../harness/management.js'
+import { askedToClose, askedToRelease, releases } from '../harness/initiator.js'
+import {
+  acceptsOrEnds,
+  close,
+  closed,
+  error,
+  goesOnOrEnds,
+  isData,
+  ownChannel,
+  profile,
+  type Request,
+} from '../harness/management.js'
 import { NOWHERE, type Peer } from '../harness/peer.js'
 import { malformed, STYLES, spell } from '../harness/spelling.js'
 
@@ -151,7 +161,8 @@ export const ok = section('rfc3080/2.3.1.4', 'The OK Message', [
       const { msgno } = await askedToRelease(peer)
       peer.manage(`RPY ${msgno}`, '<ok />')
       await peer.connection.ended()
-      await expectEnd(peer)
+      const more = peer.connection.heard.find(isData)
+      if (more !== undefined) throw new Failure(`${more.keyword} ${more.channel} ${more.msgno} came behind the <ok>`)
       return undefined
     },
   ),
