@@ -209,6 +209,8 @@ describe('misuse', () => {
     expect(() => channel.send(none)).toThrow(TypeError)
     expect(() => channel.send(unlawful)).toThrow(TypeError)
     expect(() => channel.send('x', { signal })).toThrow('before')
+    // Its reply never comes.
+    channel.request('x').catch(() => {})
     session.terminate()
     for (const wrong of [() => channel.request('x'), () => session.start('u:x'), () => startTls(session, { verify: () => {} })])
       await expect(wrong()).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })

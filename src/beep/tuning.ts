@@ -27,9 +27,10 @@ export async function tune(
   takeOver: TakeOver,
 ): Promise<Session> {
   const { signal } = start
-  await abortable(quiet(session), signal)
+  // Looked at again when it is over: something may have been said meanwhile.
+  while (session.engine.outstanding > 0) await abortable(quiet(session), signal)
+  signal?.throwIfAborted()
   if (signal === undefined) return begin(session, uri, start, check, takeOver)
-  signal.throwIfAborted()
   const undo = onAbort(signal, () => session.terminate(signal.reason as Error))
   try {
     return await abortable(begin(session, uri, start, check, takeOver), signal)
@@ -112,17 +113,17 @@ async function left(session: LiveSession): Promise<void> {
 /** Resolves when no exchange, no queued message and no question is outstanding. */
 async function quiet(session: LiveSession): Promise<void> {
   while (session.engine.outstanding > 0) {
-    await session.moved.wait()
     session.assertAlive('The session ended before it could be tuned')
+    await session.moved.wait()
   }
 }
 
 /** The same but for `own`. The peer says nothing until its tuning message is answered: what we have asked meanwhile, it cannot answer before. */
 async function drained(session: LiveSession, own: number): Promise<void> {
   while (session.engine.outstanding > own) {
+    session.assertAlive('The session ended before it could be tuned')
     if (session.engine.asking) throw new TypeError('What the peer was asked cannot be answered before its tuning message is')
     await session.moved.wait()
-    session.assertAlive('The session ended before it could be tuned')
   }
 }
 
