@@ -212,6 +212,7 @@ describe('misuse', () => {
     // Its reply never comes.
     channel.request('x').catch(() => {})
     session.terminate()
+    await turns()
     for (const wrong of [() => channel.request('x'), () => session.start('u:x'), () => startTls(session, { verify: () => {} })])
       await expect(wrong()).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
     expect(() => channel.send('x')).toThrow(expect.objectContaining({ code: 'BEEP_ERR_CLOSED' }))
