@@ -53,7 +53,8 @@ const manifestOf = (octets: Uint8Array, name = 'letter.txt'): Manifest => ({ nam
 
 interface Offer {
   readonly by?: Identity
-  readonly to?: string | undefined
+  /** `null` is nobody. */
+  readonly to?: string | null
   readonly type?: string
   readonly age?: number
 }
@@ -61,7 +62,7 @@ interface Offer {
 /** A manifest as a MSG, whatever it says. */
 async function offerOf(value: Json, { by = ada, to = bob.fingerprint, type = FILE_TYPE, age = 0 }: Offer = {}): Promise<Entity> {
   const issued = Math.floor(here.now / 1000) - age
-  const { octets } = await signObject(by, { type, issued, expires: issued + 3600, to, value })
+  const { octets } = await signObject(by, { type, issued, expires: issued + 3600, to: to ?? undefined, value })
   return { body: octets, contentType: SIGNED_DATA }
 }
 
@@ -161,8 +162,7 @@ describe('an offer', () => {
     expect(await code(good, { age: 3601 })).toBe(550)
     expect(await code(good, { by: eve })).toBe(553)
     expect(await code(good, { to: eve.fingerprint })).toBe(553)
-    expect(await code(good, { to: undefined })).toBe('RPY')
-    expect(await replyCode(channel, octetsOf('x'))).toBe(553)
+    expect(await code(good, { to: null })).toBe(553)
     expect(await code(good, { type: 'cloudy/other' })).toBe(553)
     for (const wrong of [
       null,
@@ -228,6 +228,15 @@ describe('the octets', () => {
     const octets = randomBytes(9)
     expect(await replyCode(channel, await offerOf(asJson(manifestOf(octets))))).toBe('RPY')
     expect(await replyCode(channel, octetsOf(octets))).toBe('RPY')
+    expect(await replyCode(channel, await offerOf(asJson(manifestOf(Buffer.of(1)))))).toBe(450)
+  })
+
+  test('without end are refused as soon as they are too many', async () => {
+    const channel = await accepted(randomBytes(50_000))
+    const endless = async function* () {
+      for (;;) yield Buffer.alloc(10_000)
+    }
+    expect(await replyCode(channel, octetsOf(endless()))).toBe(553)
   })
 })
 

@@ -458,6 +458,18 @@ describe('a false peer', () => {
   })
 })
 
+test('an application that never comes to an end holds up only those who wait for it', async () => {
+  const { friend, atBob } = await met({ trust: 'remembered', receive: () => new Promise(() => {}) })
+  for (let n = 0; n < 4; n++) {
+    const channel = await friend.session.start(OBJECTS)
+    channel.request({ body: (await note(`${n}`)).octets, contentType: SIGNED_DATA }).catch(() => {})
+  }
+  await expect(friend.give((await note('more')).octets)).rejects.toMatchObject({ replyCode: 450 })
+  friend.session.terminate()
+  await atBob.closed
+  here.gate.check(ada.fingerprint, 'give', 1)
+})
+
 test('an object that arrives while its giver leaves is kept', async () => {
   const asked = deferred<void>()
   const go = deferred<void>()
