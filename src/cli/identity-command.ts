@@ -1,5 +1,5 @@
 // `cloudy identity`: makes an identity, shows it, and ends it.
-import { mkdir } from 'node:fs/promises'
+import { access, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { acceptSuccession, Identity, inQuotes, revoke, succeed } from '../cloudy/index.js'
@@ -23,7 +23,7 @@ export function addIdentityCommands(program: Command): void {
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
       'after',
-      '\nWithout a terminal, a passphrase file or $CLOUDY_PASSPHRASE the key is not encrypted.\n\nExample:\n  $ cloudy identity make --nickname Alice',
+      '\nWithout a terminal, a passphrase file or $CLOUDY_PASSPHRASE the key is not\nencrypted.\n\nExample:\n  $ cloudy identity make --nickname Alice',
     )
     .action(makeIdentity)
 
@@ -63,13 +63,13 @@ export function addIdentityCommands(program: Command): void {
     .action(succeedIdentity)
 
   withIdentity(identity.command('revoke'))
-    .description('say that this key is compromised; nobody trusts it any more once they have heard')
+    .description('sign the statement that this key is compromised, for whoever you give it to')
     .option('--since <time>', 'since when, if you know', timeArgument)
     .requiredOption('--out <file>', 'where to write the statement (DER)')
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
       'after',
-      '\nMake one now and keep it away from the key, for the day on which you need it: nothing happens until it is given to somebody. It never\nexpires and cannot be taken back.\n\nExample:\n  $ cloudy identity revoke --out revocation.der',
+      '\nMake one now and keep it away from the key, for the day on which you need it:\nnothing happens until it is given to somebody. It never expires and cannot be\ntaken back.\n\nExample:\n  $ cloudy identity revoke --out revocation.der',
     )
     .action(revokeIdentity)
 }
@@ -78,14 +78,27 @@ async function makeIdentity(
   options: Options & { nickname: string; algorithm: 'P-256' | 'RSA-2048' | 'RSA-3072' },
 ): Promise<void> {
   const path = identityPath(options)
+  // Before anybody has to think of a passphrase. What counts is that saving does not replace it, either.
+  if (await isThere(path)) throw overwriting(path)
   const given = await givenPassphrase(options.passphraseFile)
   const passphrase = given ?? (canAsk() ? await askNewPassphrase() : undefined)
-  const identity = await Identity.generate(options)
+  const identity = await Identity.generate({ nickname: options.nickname, algorithm: options.algorithm })
   if (options.identity === undefined) await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await identity.save(path, { passphrase, replace: false }).catch((cause) => {
-    throw isExisting(cause) ? new Error(`${path} exists, and no identity is overwritten`, { cause }) : cause
+    throw isExisting(cause) ? overwriting(path) : cause
   })
   await report(path, options)
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+function overwriting(path: string): Error {
+  return new Error(`${path} exists, and no identity is overwritten`)
 }
 
 async function showIdentity(options: Options & { qr?: boolean }): Promise<void> {

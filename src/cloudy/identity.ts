@@ -108,7 +108,7 @@ export class Identity implements Signer {
     return decryptKey(encrypted, passphrase, webCrypto)
   }
 
-  /** What is in the file of an identity to be read without its passphrase. */
+  /** What is in the file of an identity to be read without its passphrase. That the certificate is one of the key is seen when it is loaded. */
   static async describe(path: string): Promise<{ readonly certificate: IdentityCertificate; readonly encrypted: boolean }> {
     const { key, certificate } = blocksOf(await readPrivateFile(path))
     return { certificate: readCertificate(certificate.der), encrypted: key.label === ENCRYPTED }
