@@ -28,7 +28,6 @@ const BEHAVIOUR = {
     more()
   },
   nonsense: (request, response) => response.end(request.method === 'GET' ? description('/control') : '<a>no</a>'),
-  hangs: () => {},
 }
 
 const list = kinds.split(',')

@@ -139,6 +139,17 @@ describe('the process', () => {
     expect(outcome).toMatchObject({ kind: 'failed', reason, detail: expect.stringMatching(detail) })
   })
 
+  test('may write nothing and start nothing, and has no environment', async () => {
+    const code = `import { writeFileSync } from 'node:fs'
+      import { spawnSync } from 'node:child_process'
+      const attempt = (act) => { try { act(); return 'done' } catch (error) { return error.code } }
+      const file = import.meta.filename + '.txt'
+      const outcomes = [() => writeFileSync(file, ''), () => spawnSync('true')].map(attempt)
+      process.send({ kind: 'none', text: [...outcomes, Object.keys(process.env).length].join() })`
+    const outcome = await (await withScript('fenced', code)).map(wish, never)
+    expect(outcome).toMatchObject({ detail: 'ERR_ACCESS_DENIED,ERR_ACCESS_DENIED,0' })
+  })
+
   test('that hangs is ended after its time, or when nobody wants it any more', async () => {
     const hang = `process.on('SIGTERM', () => {}); while (true);`
     expect(await (await withScript('hang', hang, 300)).map(wish, never)).toMatchObject({ kind: 'failed', reason: 'silent' })

@@ -142,6 +142,10 @@ function addArgs(mapping: { port: number; internalPort: number; localAddress: st
 
 // The process
 
+/** Node's permission model, by the name that this Node has for it: the process may write nothing and start nothing. */
+const PERMISSION = ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag))
+const FENCE = [`--max-old-space-size=${MAX_HEAP}`, ...(PERMISSION === undefined ? [] : [PERMISSION, '--allow-fs-read=*'])]
+
 const SCRIPT = fileURLToPath(new URL('./upnp-child.js', import.meta.url))
 
 interface ChildOptions {
@@ -160,7 +164,7 @@ async function withChild<T>(
   signal.throwIfAborted()
   const child = fork(script, [JSON.stringify(errand)], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    execArgv: [`--max-old-space-size=${MAX_HEAP}`],
+    execArgv: FENCE,
     // No proxy of the environment, no secrets in it.
     env: {},
     serialization: 'json',
