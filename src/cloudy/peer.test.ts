@@ -179,6 +179,22 @@ describe('what friends do', () => {
     await friend.release()
   })
 
+  test('a stranger may not ask for objects; whoever was met before may follow them until the peer closes', async () => {
+    const { mine, friend } = await friends()
+    const [other] = peers as [Peer]
+    await expect(friend.query({}).next()).rejects.toMatchObject({ replyCode: 537 })
+    for await (const { nickname } of friend.certificates([bob.fingerprint])) expect(nickname).toBe('Bob')
+    await friend.release()
+    const again = await mine.meet([...mine.nearby.values()].find(({ card }) => card.fingerprint === bob.fingerprint)!)
+    const coming = await again.subscribe({ type: 'example/note' })
+    other.store.put(await bob.sign({ text: 'news' }, { type: 'example/note', lifetime: 60 }))
+    expect((await coming.next()).value).toMatchObject({ value: { text: 'news' } })
+    const next = coming.next()
+    await other.close()
+    expect((await next).done).toBe(true)
+    expect((await again.session.closed).kind).toBe('released')
+  })
+
   test('a release ends it for both', async () => {
     const met = deferred<{ closed: Promise<{ kind: string }> }>()
     const { friend } = await friends({ onFriend: (_person, session) => met.resolve(session) })
