@@ -104,6 +104,17 @@ describe('a question by UDP', () => {
     expect(heard).toBe(3)
   })
 
+  test('an answer that comes too late is nobody’s, of the next question neither', async () => {
+    const late: (() => void)[] = []
+    const options = await fake((socket, datagram, from, count) => {
+      if (count <= 3) late.push(() => socket.send(Buffer.of(1, 99), from.port, from.address))
+      else socket.send(datagram, from.port, from.address)
+      if (count === 4) for (const send of late) send()
+    })
+    expect(await ask(gateway, echo, options)).toMatchObject({ reason: 'silent' })
+    expect(await ask(gateway, echo, options)).toEqual([1, 2, 3])
+  })
+
   test('a port where nobody listens is known at once', async () => {
     const { port } = await fake(() => {})
     sockets.pop()?.close()

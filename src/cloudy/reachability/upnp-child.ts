@@ -4,11 +4,11 @@
 // Of nat-api only the UPnP client is loaded: what is around it crashes on any NAT-PMP answer, doubles its timers and cannot ask for a permanent lease.
 import { Socket } from 'node:net'
 import os from 'node:os'
+import { errorCodeIn, isGatewaysAnswer, MAX_VALUE, valuesOf } from './igd.js'
 import type { ActionCall, ChildSays, Errand } from './upnp-messages.js'
 
 /** Most octets that one connection may bring. A description has a few thousand. */
 const MAX_ANSWER = 262_144
-const MAX_TEXT = 200
 
 const errand = JSON.parse(process.argv[2] ?? '{}') as Errand
 /** The UPnP error code in what the gateway answered last: nat-api drops it. */
@@ -21,8 +21,7 @@ const { default: Upnp } = await import('nat-api/lib/upnp/index.js')
 const client = Upnp.createClient()
 const read = client.ssdp._parseResponse.bind(client.ssdp)
 client.ssdp._parseResponse = (datagram, localAddress, from) => {
-  // Any host on the link can answer a search; a gateway that is not the default one is none of ours.
-  if (from.address === errand.gateway && isDescribedThere(datagram)) read(datagram, localAddress, from)
+  if (isGatewaysAnswer(datagram, from.address, errand.gateway)) read(datagram, localAddress, from)
 }
 
 client.findGateway((error, device) => {
@@ -30,8 +29,8 @@ client.findGateway((error, device) => {
   process.on('message', ({ action, args }: ActionCall) => {
     errorCode = undefined
     device.run(action, args, (failure, body) => {
-      if (failure === null) tell({ kind: 'done', values: valuesOf(body, `${action}Response`) })
-      else tell({ kind: 'error', code: errorCode, text: failure.message.slice(0, MAX_TEXT) })
+      if (failure === null) tell({ kind: 'done', values: valuesOf(body, action) })
+      else tell({ kind: 'error', code: errorCode, text: failure.message.slice(0, MAX_VALUE) })
     })
   })
   tell({ kind: 'found' })
@@ -57,8 +56,7 @@ function fenceConnections(gateway: string): void {
     this.on('data', (octets) => {
       if (this.bytesRead > MAX_ANSWER) this.destroy(new Error('the router says too much'))
       said = (said + octets.toString('latin1')).slice(-4096)
-      const code = /<errorCode>\s*(\d{1,4})\s*<\/errorCode>/.exec(said)?.[1]
-      if (code !== undefined) errorCode = Number(code)
+      errorCode = errorCodeIn(said) ?? errorCode
     })
     return connect.apply(this, args)
   }
@@ -74,20 +72,4 @@ function fenceInterfaces(localAddress: string): void {
         .find(([, { address }]) => address === localAddress) ?? []
     return name === undefined || info === undefined ? {} : { [name]: [info] }
   }
-}
-
-function isDescribedThere(datagram: string): boolean {
-  const location = /^location\s*:\s*(\S+)\s*$/im.exec(datagram)?.[1] ?? ''
-  if (!URL.canParse(location)) return false
-  const { protocol, hostname } = new URL(location)
-  return protocol === 'http:' && hostname === errand.gateway
-}
-
-/** The texts in the answer to an action, by the names of the elements. */
-function valuesOf(body: unknown, element: string): Record<string, string> {
-  const key = Object.keys(body ?? {}).find((name) => name === element || name.endsWith(`:${element}`))
-  const answer = key === undefined ? undefined : (body as Record<string, unknown>)[key]
-  const values: Record<string, string> = {}
-  for (const [name, value] of Object.entries(answer ?? {})) if (typeof value === 'string') values[name] = value.slice(0, MAX_TEXT)
-  return values
 }
