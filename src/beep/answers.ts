@@ -118,8 +118,11 @@ export class Answers {
   }
 
   /** With number 0, the release, all channels. */
-  #concerned(number: number): OpenChannel[] {
-    return [...this.#session.channels.values()].filter((channel) => number === 0 || channel.number === number)
+  #concerned(number: number): Iterable<OpenChannel> {
+    const { channels } = this.#session
+    const channel = channels.get(number)
+    if (number === 0) return channels.values()
+    return channel === undefined ? [] : [channel]
   }
 
   #refuse(number: number, error: unknown): void {
