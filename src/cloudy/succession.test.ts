@@ -68,9 +68,10 @@ describe('a succession', () => {
     await expect(acceptSuccession(next, 'Alice', { now })).rejects.toThrow(RangeError)
   })
 
-  test('does not verify with any octet altered', () => {
+  test('does not verify with an octet altered', () => {
     const flipped = new Uint8Array(succession.octets)
-    for (let at = 0; at < flipped.length; at++) {
+    // That every bit of an object counts is shown in signed-object.test.ts; here it is that both objects are looked at, from end to end.
+    for (let at = 0; at < flipped.length; at += 7) {
       flipped[at]! ^= 1 << (at % 8)
       expect(() => verifyKeyStatement(flipped, { now })).toThrow(expect.objectContaining({ code: 'CLOUDY_ERR_OBJECT' }))
       flipped[at]! ^= 1 << (at % 8)
