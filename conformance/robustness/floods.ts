@@ -102,7 +102,7 @@ export const floods = section('robustness', 'Robustness', [
   must(
     'answers-without-end',
     {
-      title: 'ten thousand answers in progress',
+      title: 'five thousand answers in progress',
       judges: ['RIMP-07'],
       quote: '',
       sends: 'the beginnings of answers, each of a number of its own and without payload',
@@ -111,7 +111,7 @@ export const floods = section('robustness', 'Robustness', [
     },
     async (peer) => {
       const { channel, msgno } = await expectRequest(peer)
-      await pour(peer, 10_000, (at) => peer.frame(`ANS ${channel} ${msgno} *`, '', { ansno: at }))
+      await pour(peer, 5000, (at) => peer.frame(`ANS ${channel} ${msgno} *`, '', { ansno: at }))
       return expectAliveOrEnded(peer)
     },
   ),
