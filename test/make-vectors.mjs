@@ -1,4 +1,4 @@
-// Makes the test vectors of fixtures/cloudy anew: `npm run build && node test/make-vectors.mjs`. Needs `openssl`. The keys are fresh each time and
+// Makes the test vectors of fixtures/cloudy anew: `npm run build && node test/make-vectors.mjs && npm run format`. Needs `openssl`. The keys are fresh each time and
 // kept nowhere. src/cloudy/vectors.test.ts holds that each vector is judged as its line says.
 import { execFileSync } from 'node:child_process'
 import { createHash, createPublicKey, generateKeyPairSync, sign as signOctets } from 'node:crypto'

@@ -28,7 +28,9 @@ describe.each(leaves(program().program).map((words) => [words.join(' '), words] 
 
   test('refuses an option that it does not have', async () => {
     const { program: own, said } = program()
-    await expect(own.parseAsync([...words, '--dance'], { from: 'user' })).rejects.toMatchObject({ code: expect.stringMatching(/unknownOption|missing/) })
+    await expect(own.parseAsync([...words, '--dance'], { from: 'user' })).rejects.toMatchObject({
+      code: expect.stringMatching(/unknownOption|missing/),
+    })
     expect(said.join('')).toMatch(/^error: /)
   })
 })
