@@ -5,7 +5,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type AdvertiseOptions, advertise, type Browse, browse, type Sighting } from './bonjour.js'
-import { announcement } from './test-kit-datagrams.js'
+import { announcement, question } from './test-kit-datagrams.js'
 import { cardToTxt, MAX_CARD } from './txt-record.js'
 
 type Seen = { seen: Sighting } | { gone: string } | { ignored: string; reason: string }
@@ -210,6 +210,28 @@ describe('what a stranger says', () => {
     expect(ada.instance).toBe(name)
     expect(reported).toEqual(['Another peer on this network announces our service name'])
     expect(here.of(name).some((event) => 'gone' in event)).toBe(false)
+  }, 10_000)
+
+  test('what is asked a hundred times is answered at once, and once more at the end of the second', async () => {
+    const ada = await advertised({ instance: unique('Ada'), port: 4013, card: Buffer.from('card') })
+    const ear = createSocket({ type: 'udp4', reuseAddr: true })
+    open.push({ close: async () => void ear.close() })
+    ear.bind(5353, '0.0.0.0')
+    await once(ear, 'listening')
+    ear.addMembership('224.0.0.251', '127.0.0.1')
+    let answers = 0
+    const isOurs = (datagram: Buffer) => (datagram[2]! & 0x80) !== 0 && datagram.includes(ada.instance)
+    const announcedAgain = new Promise<void>((resolve) => ear.on('message', (datagram) => isOurs(datagram) && resolve()))
+    await announcedAgain
+    const twice = new Promise<void>((resolve) => {
+      ear.on('message', (datagram) => {
+        const additionals = datagram.readUInt16BE(10)
+        if (isOurs(datagram) && additionals > 0 && ++answers === 2) resolve()
+      })
+    })
+    for (let n = 0; n < 5; n++) await say(question(20))
+    await twice
+    expect(answers).toBe(2)
   }, 10_000)
 
   test('octets that are not DNS do no harm', async () => {

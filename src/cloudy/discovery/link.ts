@@ -9,7 +9,7 @@ import { Bonjour } from 'bonjour-service'
 import { Allowance } from './allowance.js'
 import { isCheap } from './datagram.js'
 import type { Interface } from './interfaces.js'
-import type { DnsRecord, Packet, Question, Voice } from './records.js'
+import { type DnsRecord, folded, type Packet, type Question, type Voice } from './records.js'
 
 const MDNS_PORT = 5353
 const GROUPS = { udp4: '224.0.0.251', udp6: 'ff02::fb' } as const
@@ -23,6 +23,8 @@ export const DATAGRAMS = { each: { perSecond: 100, atOnce: 300 }, all: { perSeco
  */
 const SECOND = 1000
 const PROBE_ANSWER = 250
+/** Different questions of one datagram that are answered; there is no sensible reason to ask a host for more. */
+const MAX_QUESTIONS = 32
 /** The octet of a datagram with the bit of a response, and where its additional records are counted. */
 const FLAGS_AT = 2
 const RESPONSE = 0x80
@@ -32,16 +34,20 @@ const ADDITIONAL_AT = 10
 
 type Done = (error?: Error | null) => void
 
+interface MdnsEvents {
+  /** Comes before `query` and `response`. */
+  packet: [{ questions: readonly Question[] }]
+  query: [Packet, RemoteInfo]
+  response: [Packet, RemoteInfo]
+  warning: [Error]
+  error: [Error]
+}
+
 interface Library {
   readonly server: {
     register(records: DnsRecord[]): void
     unregister(records: DnsRecord[]): void
-    readonly mdns: EventEmitter<{
-      query: [Packet, RemoteInfo]
-      response: [Packet, RemoteInfo]
-      warning: [Error]
-      error: [Error]
-    }> & {
+    readonly mdns: EventEmitter<MdnsEvents> & {
       query(packet: { questions: readonly Question[] }, done: Done): void
       respond(answers: readonly DnsRecord[], done: Done): void
     }
@@ -85,6 +91,9 @@ export async function openLink(place: Interface, report: (error: Error) => void)
   const done: Done = (error) => {
     if (error) report(error)
   }
+  mdns.on('packet', (packet) => {
+    packet.questions = answerable(packet.questions)
+  })
   mdns.on('warning', () => {}) // a datagram that is not DNS
   mdns.on('error', report)
   return {
@@ -209,6 +218,12 @@ class Air extends EventEmitter {
   }
 }
 
+/** The questions of a datagram, each once: the library would answer the same one as often as it stands there. */
+function answerable(questions: readonly Question[]): Question[] {
+  const different = new Map(questions.map((question) => [`${question.type} ${folded(question.name)}`, question]))
+  return [...different.values()].slice(0, MAX_QUESTIONS)
+}
+
 /** Whether the port belongs to somebody who does not share it: that does not pass. */
 export function isPortTaken(error: unknown): boolean {
   return ['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')
@@ -227,6 +242,9 @@ async function openSocket(family: Family, key: string): Promise<Socket> {
     return socket
   } catch (error) {
     socket.close()
-    throw error
+    if (!isPortTaken(error)) throw error
+    const { code } = error as NodeJS.ErrnoException
+    const message = `UDP port ${MDNS_PORT} of multicast DNS belongs to a program that does not share it (${code}): end that program`
+    throw Object.assign(new Error(message, { cause: error }), { code })
   }
 }

@@ -49,3 +49,12 @@ export function announcement({ instance, txt, ttl = 120, host = 'stranger', port
     ...addresses.map((address) => record(target, 1, ttl, Buffer.from(address.split('.').map(Number)))),
   )
 }
+
+/** A query that asks for services, so often. */
+export function question(times: number): Buffer {
+  const header = Buffer.from('000000000000000000000000', 'hex')
+  header.writeUInt16BE(times, 4)
+  const ending = Buffer.from('000c0001', 'hex')
+  const again = Buffer.concat([Buffer.from([0xc0, header.length]), ending])
+  return Buffer.concat([header, nameOf(...TYPE), ending, ...Array.from({ length: times - 1 }, () => again)])
+}
