@@ -1,8 +1,9 @@
 // The default gateway of this computer, and our address towards it. The only file that imports default-gateway.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
-import { gateway4async } from 'default-gateway'
+import { gateway4sync } from 'default-gateway'
 
 /** UDP port of PCP and NAT-PMP on a gateway (RFC 6887 §19.1, RFC 6886 §3). */
 export const GATEWAY_PORT = 5351
@@ -17,13 +18,34 @@ export interface Gateway {
 /** Where IPv4 packets to the world go, or undefined when they go nowhere: no network, no default route, or one without a gateway. */
 export async function findGateway(): Promise<Gateway | undefined> {
   try {
-    const { gateway } = await gateway4async()
-    if (!isIPv4(gateway)) return undefined
+    const gateway = process.platform === 'linux' ? gatewayIn(await readFile('/proc/net/route', 'utf8')) : gateway4sync().gateway
+    if (gateway === undefined || !isIPv4(gateway)) return undefined
     return { address: gateway, localAddress: await localAddressTowards(gateway) }
   } catch {
     // The package throws the same error for "there is none" and for a system that it cannot ask.
+    // Its asynchronous form is not used: while its program runs, a signal ends our process without a goodbye (execa, by signal-exit).
     return undefined
   }
+}
+
+/** Flags of a route that is up and has a gateway. */
+const UP_WITH_GATEWAY = 0x3
+
+/** The gateway of the default route with the smallest metric in Linux's table, or undefined. Addresses stand there in hexadecimal, the last octet first. */
+export function gatewayIn(table: string): string | undefined {
+  const routes = table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, destination, , flags, , , , mask]) => {
+      const isDefault = destination === '00000000' && mask === '00000000'
+      return isDefault && (Number.parseInt(flags ?? '', 16) & UP_WITH_GATEWAY) === UP_WITH_GATEWAY
+    })
+    .sort((a, b) => Number(a[6]) - Number(b[6]))
+  const gateway = routes[0]?.[2]
+  return gateway !== undefined && /^[0-9A-F]{8}$/i.test(gateway)
+    ? [...Buffer.from(gateway, 'hex').reverse()].join('.')
+    : undefined
 }
 
 /** The address that datagrams to `address` leave with. Nothing is sent. */
