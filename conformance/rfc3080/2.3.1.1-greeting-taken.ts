@@ -16,9 +16,9 @@ async function greets(peer: Peer, element: string): Promise<undefined> {
   return undefined
 }
 
-/** More profiles than fit into the first window. */
-export function longGreeting(peer: Peer): Buffer {
-  const many = Array.from({ length: 150 }, (_, at) => profile(`http://example.org/profiles/number/${at}`)).join('')
+/** More profiles than fit into the first window; as many as there are by default do not fit into the second either. */
+export function longGreeting(peer: Peer, count = 150): Buffer {
+  const many = Array.from({ length: count }, (_, at) => profile(`http://example.org/profiles/number/${at}`)).join('')
   return Buffer.from(`${BEEP_XML}<greeting>${profile(peer.profile)}${many}</greeting>`)
 }
 

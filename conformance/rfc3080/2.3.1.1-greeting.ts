@@ -117,7 +117,7 @@ const said = [
       of: 'initiator',
     },
     async (peer) => {
-      const greeting = longGreeting(peer)
+      const greeting = longGreeting(peer, 80)
       peer.send('RPY 0 0 *', greeting.subarray(0, INITIAL_WINDOW))
       const credited = () => peer.seqs.some(({ channel, ackno }) => channel === 0 && ackno > 0)
       await peer.connection.until(credited)
