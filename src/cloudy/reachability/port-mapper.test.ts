@@ -337,7 +337,32 @@ describe('keeping', () => {
   })
 })
 
+test('another interface that comes up makes it ask again, and changes nothing', async () => {
+  const { start, clock, pcp, granting, told, change } = await world()
+  granting(pcp)
+  await start()
+  change()
+  await clock.advance(0)
+  expect([pcp.log, told]).toEqual([['map 0', 'map 40000'], ['mapped 44.128.0.1:40000 PCP']])
+})
+
+test('before anything was answered there is no problem yet', async () => {
+  const { start, pcp, mapper } = await world()
+  pcp.outcome = 'hang'
+  expect(mapper.reachability.problem).toBeUndefined()
+  await start()
+  expect(mapper.reachability.problem).toBeUndefined()
+})
+
 describe('stopping', () => {
+  test('while it starts leaves nothing behind', async () => {
+    const { mapper, clock, pcp } = await world()
+    const starting = mapper.start()
+    await mapper.stop()
+    await starting
+    expect([clock.pending, pcp.log]).toEqual([0, []])
+  })
+
   test('removes the mapping and leaves no timer', async () => {
     const { start, clock, pcp, granting, mapper, told } = await world()
     granting(pcp)

@@ -90,6 +90,9 @@ export class PortMapper implements AsyncDisposable {
   #running: AbortController | undefined
   #asked: (() => void)[] = []
   #written: Promise<void> = Promise.resolve()
+  /** The removal of what is of no use. */
+  #removed: Promise<void> = Promise.resolve()
+  #wanted = false
 
   constructor(options: PortMapperOptions) {
     this.#options = options
@@ -98,10 +101,13 @@ export class PortMapper implements AsyncDisposable {
 
   /** Begins; whoever is interested hears of the first mapping by `onMapped`, or awaits `settled()`. */
   async start(): Promise<void> {
+    if (this.#wanted) return
+    this.#wanted = true
     this.#memory = await recall(this.#options.memory)
+    if (!this.#wanted) return // stopped meanwhile
     const around = this.#options.surroundings ?? surroundings
     this.#stops.push(
-      around.watchNetwork(() => this.#apply({ kind: 'networkChanged' })),
+      around.watchNetwork(() => this.#lookAgain()),
       around.hearAnnouncements((datagram, from) => this.#hear(datagram, from)),
     )
     this.#apply({ kind: 'started' })
@@ -110,7 +116,8 @@ export class PortMapper implements AsyncDisposable {
   get reachability(): Reachability {
     const mapping = mappingOf(this.#state)
     const direct = isPublic(this.#gateway?.localAddress ?? '')
-    const problem = mapping === undefined && !direct ? diagnose(this.#gateway, this.#attempts) : undefined
+    const wasRefused = this.#state.phase === 'seeking' && this.#state.failures > 0
+    const problem = wasRefused && !direct ? diagnose(this.#gateway, this.#attempts) : undefined
     return { gateway: this.#gateway, direct, mapping, attempts: this.#attempts, problem }
   }
 
@@ -126,6 +133,7 @@ export class PortMapper implements AsyncDisposable {
 
   /** Removes the mapping, if there is one, and ends. Again is harmless. */
   async stop(): Promise<void> {
+    this.#wanted = false
     for (const stop of this.#stops.splice(0)) stop()
     const mapping = mappingOf(this.#state)
     const protocol = this.#protocol
@@ -134,7 +142,7 @@ export class PortMapper implements AsyncDisposable {
     for (const tell of this.#asked.splice(0)) tell()
     // What was asked for at this moment may be granted all the same, so it is removed too.
     if (protocol !== undefined) await this.#unmap(protocol, mapping)
-    await this.#written
+    await Promise.all([this.#written, this.#removed])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -259,7 +267,7 @@ export class PortMapper implements AsyncDisposable {
     const mapping = { ...grant, protocol: protocol.name, gateway: gateway.address, internalPort }
     if (unfit(grant) !== undefined) {
       this.#protocol = undefined
-      void this.#unmap(protocol, mapping)
+      this.#removed = this.#unmap(protocol, mapping)
       return { kind: 'failed', final: true }
     }
     this.#keep({ ...this.#memory, protocol: protocol.name, externalPort })
@@ -273,6 +281,11 @@ export class PortMapper implements AsyncDisposable {
     this.#written = this.#written
       .then(() => remember(this.#options.memory, memory))
       .catch((error) => this.#options.onError?.(error))
+  }
+
+  /** Our addresses are others: the mapping may still be right, for instance when another interface came up. */
+  #lookAgain(): void {
+    this.#apply(mappingOf(this.#state) === undefined ? { kind: 'networkChanged' } : { kind: 'doubted', delay: 0 })
   }
 
   /** A datagram to everybody: believed from our gateway alone, and at most a reason to ask it. */
