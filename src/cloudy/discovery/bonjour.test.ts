@@ -179,6 +179,16 @@ describe('what a stranger says', () => {
     expect(await here.sighted(name, Buffer.from('card'))).toMatchObject({ instance: name, host: 'stranger.local', port: 1 })
   })
 
+  test('what comes from another port is not heard (RFC 6762 §6)', async () => {
+    const [name, other] = [unique('Mallory'), unique('Other')]
+    const here = await watcher()
+    const txt = cardToTxt(Buffer.from('card'))
+    await say(announcement({ instance: name, txt }), 0)
+    await say(announcement({ instance: other, txt }))
+    await here.sighted(other, Buffer.from('card'))
+    expect(here.of(name)).toEqual([])
+  })
+
   test('a forged goodbye, or a lifetime cut short, is contradicted, and nobody is gone', async () => {
     const name = unique('Ada')
     const here = await watcher()
@@ -252,9 +262,9 @@ test('what cannot be advertised is refused before anything is sent', async () =>
   await expect(advertise({ ...base, port: 1, host: 'a.b.local' })).rejects.toThrow(RangeError)
 })
 
-async function say(datagram: Buffer): Promise<void> {
+async function say(datagram: Buffer, port = 5353): Promise<void> {
   const socket = createSocket({ type: 'udp4', reuseAddr: true })
-  socket.bind(5353, '0.0.0.0')
+  socket.bind(port, '0.0.0.0')
   await once(socket, 'listening')
   socket.setMulticastInterface('127.0.0.1')
   await new Promise((resolve) => socket.send(datagram, 5353, '224.0.0.251', resolve))

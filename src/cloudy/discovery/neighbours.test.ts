@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { CARD_LIFETIME, type CardFields, signCard } from '../calling-card.js'
 import { Identity } from '../identity.js'
-import { MAX_SEEN_EACH, MAX_WAITING, Neighbours, type Seen, VERIFICATIONS } from './neighbours.js'
+import { MAX_SEEN_EACH, MAX_WAITING, MAX_WAITING_EACH, Neighbours, type Seen, VERIFICATIONS } from './neighbours.js'
 import type { Sighting } from './sightings.js'
 
 const START = 1_700_000_000_000
@@ -164,7 +164,7 @@ describe('a flood', () => {
   test('of bad cards is verified so often a second and no more, waits in a bounded queue, and fills no log', async () => {
     const { neighbours, clock, told } = watching()
     for (let n = 0; n < 5000; n++) neighbours.sighted(junk(n))
-    expect(neighbours.sizes.outcomes).toBe(VERIFICATIONS.each.atOnce)
+    expect(neighbours.sizes).toMatchObject({ outcomes: VERIFICATIONS.each.atOnce, waiting: MAX_WAITING_EACH })
     for (let n = 0; n < 5000; n++) neighbours.sighted(junk(n, `source ${n % 500}`))
     expect(neighbours.sizes.outcomes).toBe(VERIFICATIONS.all.atOnce)
     expect(neighbours.sizes.waiting).toBeLessThanOrEqual(MAX_WAITING)
