@@ -68,6 +68,13 @@ describe('what is taken back', () => {
     expect(engine.replies).toBe(0)
   })
 
+  test('a request is not waited for: the release is said', () => {
+    const peer = I1()
+    peer.engine.withdraw(peer.engine.send(1, 'MSG'))
+    peer.engine.close(0)
+    expect(peer.heard()).toMatchObject([{ word: 'MSG', channel: 0 }])
+  })
+
   test('a reply is not taken for a request: the release still waits for ours', () => {
     const peer = asking(1)
     peer.say('MSG', 1, 0, '\r\n')
