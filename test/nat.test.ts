@@ -189,12 +189,20 @@ testHere(
 )
 
 testHere(
-  'without a router, and without a network, that is what is told',
+  'without a router, without multicast, without a network: that is what is told',
   async () => {
     const { net, hosts } = await at(true)
     const [, host] = hosts
     await host!.ip('route del default')
     expect(await status(host!)).toMatchObject({ code: 1, reachable: false, problem: 'no-gateway' })
+    // A firewall on the computer itself that lets no multicast out.
+    await host!.shell(`nft -f - <<'END'
+table inet filter { chain output { type filter hook output priority 0; udp dport 5353 drop; }; }
+END`)
+    const doctor = await cloudy(host!, 'doctor')
+    expect(doctor.code).toBe(1)
+    expect(doctor.output).toMatch(/WRONG .*Multicast does not work on eth0.*\n +Let the firewall.*5353/)
+    expect(doctor.output).toMatch(/WRONG .*no default gateway/)
     const island = await net.add('island')
     const { code, output } = await cloudy(island, 'doctor', '--json')
     expect([code, JSON.parse(output)]).toEqual([1, { healthy: false, findings: [expect.objectContaining({ id: 'no-network' })] }])
