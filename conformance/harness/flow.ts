@@ -101,8 +101,13 @@ export async function expectStill(peer: Peer, channel: number, edge: number): Pr
 }
 
 /** Opens the window wide; the message has to come to its end, and, when it is an echo, to be right. */
-export async function finish(peer: Peer, { channel, keyword, msgno, body }: Stalled): Promise<void> {
-  peer.seq(channel, peer.received(channel), WIDE)
+export async function finish(peer: Peer, held: Stalled): Promise<void> {
+  peer.seq(held.channel, peer.received(held.channel), WIDE)
+  await whole(peer, held)
+}
+
+/** The same, when the window is wide already. */
+export async function whole(peer: Peer, { channel, keyword, msgno, body }: Stalled): Promise<void> {
   if (keyword === 'RPY') await peer.echoed(channel, msgno, body ?? '')
   else await peer.asked(channel)
 }

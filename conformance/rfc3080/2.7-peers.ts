@@ -1,11 +1,13 @@
 // Peer-to-peer behaviour (RFC 3080 §2.7): both peers are ready for every message, and each counts its own.
+import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { MAX_NUMBER } from '../../src/beep/limits.js'
 import { must, section } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
 import { expectGoingOn, expectRequest, expectTaken, plain } from '../harness/framing.js'
-import { askedToStart, close, profile, start } from '../harness/management.js'
-import { NOWHERE } from '../harness/peer.js'
+import { answerAtWork } from '../harness/initiator.js'
+import { askedToStart, close, isClose, profile, start } from '../harness/management.js'
+import { NOWHERE, type Peer } from '../harness/peer.js'
 
 const READY = 'both peers must be prepared to receive all messages'
 const OWN = 'message numbers are unidirectionally-significant'
@@ -43,8 +45,7 @@ export const peers = section('rfc3080/2.7', 'Peer-to-Peer Behavior', [
       const { channel, msgno, payload } = await expectRequest(peer)
       peer.send(`MSG ${channel} 0 .`, plain('what now?'))
       await peer.message(channel, msgno, payload, undefined, 'RPY')
-      const { keyword } = await peer.reply(channel, 0)
-      return `it answers ${keyword}`
+      return `it answers ${await replyAtWork(peer, channel, 0)}`
     },
   ),
   must.hold(
@@ -130,7 +131,7 @@ export const peers = section('rfc3080/2.7', 'Peer-to-Peer Behavior', [
       title: 'the listener asks to close the channel of the initiator',
       judges: ['R3080-2.7-01', 'R3080-2.1-02'],
       quote: READY,
-      sends: 'a close while a request of the target is outstanding, then the reply to that',
+      sends: 'a close while a request of the target is outstanding, then the reply to that, and to whatever else it asks',
       expects: 'ok or ERR, not before the reply is in; or the target asks to close as well',
       of: 'initiator',
     },
@@ -139,7 +140,9 @@ export const peers = section('rfc3080/2.7', 'Peer-to-Peer Behavior', [
       const asked = peer.next()
       peer.manage(`MSG ${asked}`, close(channel))
       await peer.message(channel, msgno, payload, undefined, 'RPY')
-      const { keyword, element } = await peer.answer(asked)
+      const answer = await answerAtWork(peer, channel, asked)
+      if (answer === undefined) return 'it asks for a release itself'
+      const { keyword, element } = answer
       if (keyword === 'RPY' && element.name !== 'ok') throw new Failure(`RPY with <${element.name}> came for a close`)
       return keyword === 'RPY' ? 'it closes the channel' : `it refuses with ${element.attributes.code}`
     },
@@ -150,7 +153,7 @@ export const peers = section('rfc3080/2.7', 'Peer-to-Peer Behavior', [
       title: 'the listener asks to release the session',
       judges: ['R3080-2.7-01', 'R3080-2.1-02'],
       quote: READY,
-      sends: 'a close of channel 0 while the target has nothing outstanding on it',
+      sends: 'a close of channel 0 behind the reply to a request of the target, and replies to whatever else it asks',
       expects: 'ok, and the end of the connection; or ERR, and the session goes on',
       of: 'initiator',
     },
@@ -159,7 +162,9 @@ export const peers = section('rfc3080/2.7', 'Peer-to-Peer Behavior', [
       await peer.message(channel, msgno, payload, undefined, 'RPY')
       const asked = peer.next()
       peer.manage(`MSG ${asked}`, close(0))
-      const { keyword, element } = await peer.answer(asked)
+      const answer = await answerAtWork(peer, channel, asked)
+      if (answer === undefined) return 'it asks for a release itself'
+      const { keyword, element } = answer
       if (keyword === 'ERR') return `it refuses with ${element.attributes.code}`
       if (element.name !== 'ok') throw new Failure(`RPY with <${element.name}> came for a release`)
       await peer.connection.ended()
@@ -167,3 +172,23 @@ export const peers = section('rfc3080/2.7', 'Peer-to-Peer Behavior', [
     },
   ),
 ])
+
+/** The keyword of the reply to our MSG, while the target has its own requests answered and may close the channel. */
+async function replyAtWork(peer: Peer, channel: number, msgno: number): Promise<string> {
+  const pieces: Buffer[] = []
+  for (;;) {
+    const frame = await peer.take(
+      (each) => each.channel === channel || isClose(each, channel),
+      `the reply to MSG ${channel} ${msgno}`,
+    )
+    if (frame.channel === 0) throw new Failure('it asks to close the channel, and has not answered')
+    if (frame.keyword !== 'MSG') {
+      if (frame.msgno !== msgno) throw new Failure(`a reply to MSG ${frame.msgno} came, which was not asked`)
+      if (!frame.more) return frame.keyword
+      continue
+    }
+    pieces.push(frame.payload)
+    if (frame.more) continue
+    await peer.message(channel, frame.msgno, Buffer.concat(pieces.splice(0)), undefined, 'RPY')
+  }
+}

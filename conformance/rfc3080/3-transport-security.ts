@@ -119,7 +119,7 @@ export const transportSecurity = section('rfc3080/3', 'Transport Security', [
     'windows-anew',
     {
       title: 'the windows after the handshake',
-      judges: ['R3080-3-06', 'R3081-3.1.1-02'],
+      judges: ['R3080-3-06', 'R3081-3.1.1-02', 'R3080-9-03'],
       quote: CLOSED,
       sends: 'a large window for channel 0 before TLS; under TLS no credit',
       expects: 'no more than 4096 octets on a new channel',

@@ -61,7 +61,7 @@ export const tlsStart = section('rfc3080/3.1.1', 'Profile Identification and Ini
     'ready-in-the-start',
     {
       title: '<ready /> in the start',
-      judges: ['R3080-3.1.1-02', 'R3080-3.1.1-03', 'R3080-3.1.3.2-03', 'R3080-3.1.3.2-06'],
+      judges: ['R3080-3.1.1-02', 'R3080-3.1.1-03', 'R3080-3.1.3.2-03', 'R3080-3.1.3.2-06', 'R3080-2.3.1.2-08'],
       quote: BEFORE,
       sends: 'the start that the RFC shows, and after <proceed /> the handshake as its client',
       expects: '<proceed /> in the reply, the handshake, a greeting; and no octet between the reply and the handshake',

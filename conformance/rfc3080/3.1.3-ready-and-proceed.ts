@@ -61,7 +61,7 @@ export const ready = section('rfc3080/3.1.3.1', 'The Ready Message', [
       slug,
       {
         title: `${element} as a MSG on the channel`,
-        judges: ['R3080-3.1.3.1-01', 'R3080-3.1.3.2-01', 'R3080-3.1.3.2-03'],
+        judges: ['R3080-3.1.3.1-01', 'R3080-3.1.3.2-01', 'R3080-3.1.3.2-03', 'R3080-6.2-01'],
         quote: 'It is sent as a reply to the "ready" element',
         sends: `a start of TLS without content, then MSG with ${element}`,
         expects: 'RPY with <proceed />, the handshake, a greeting',
@@ -82,7 +82,7 @@ export const ready = section('rfc3080/3.1.3.1', 'The Ready Message', [
     'bad-ready-as-message',
     {
       title: '<ready> with a version that makes no sense, as a MSG',
-      judges: ['R3080-3.1.3.1-06', 'R3080-3.1.3.1-02', 'R3080-3.1.3.2-07'],
+      judges: ['R3080-3.1.3.1-06', 'R3080-3.1.3.1-02', 'R3080-3.1.3.2-07', 'R3080-6.2-01'],
       quote: 'until a corresponding reply ("proceed" or "error") is received',
       sends: "MSG with <ready version='oops' />, then MSG with <ready />",
       expects: 'ERR with <error>; then <proceed />, the handshake, a greeting',
@@ -276,8 +276,10 @@ export const proceed = section('rfc3080/3.1.3.2', 'The Proceed Message', [
       if (!answers()) return 'it ends the session'
       const { keyword, element, ...rest } = await peer.answer(asked)
       if (keyword === 'ERR' || contentOf({ keyword, element, ...rest })?.name !== 'proceed') return 'it does not proceed'
-      if (peer.connection.heard.some((each) => isData(each) && each.msgno === injected))
-        throw new Failure('it answered what came behind <ready /> although it proceeds')
+      const { history } = peer.connection
+      const at = (msgno: number) => history.findIndex((each) => isData(each) && each.channel === 0 && each.msgno === msgno)
+      if (at(injected) > at(asked)) throw new Failure('it answered in clear behind <proceed />')
+      if (at(injected) !== -1) return 'it answers the request first'
       try {
         await secure(peer)
       } catch {

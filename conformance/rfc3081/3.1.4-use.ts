@@ -10,15 +10,15 @@ import { plain } from '../harness/framing.js'
 import { goesOnOrEnds, isData } from '../harness/management.js'
 import type { Peer } from '../harness/peer.js'
 
-/** Octets that are pushed into a target that may not answer, at most. */
-const PUSHED = 1_000_000
+/** Octets that are pushed into a target that may not answer, to see whether it minds. */
+const PUSHED = 2_000_000
 
-/** Sends small messages whose replies find no window, until the target gives no more window either. @returns octets that it took */
-async function push(peer: Peer, channel: number): Promise<number> {
+/** Sends small messages whose replies find no window, until the target gives no more window either. @returns octets that it took, `most` or a little more if it still gives window */
+async function push(peer: Peer, channel: number, most: number): Promise<number> {
   let sent = 0
   // Credit for what is asked on channel 0 meanwhile.
   peer.seq(0, peer.received(0), WIDE)
-  for (let msgno = 1; sent < PUSHED && peer.connection.ending === 'open'; msgno++) {
+  for (let msgno = 1; sent < most && peer.connection.ending === 'open'; msgno++) {
     // An answer on channel 0 behind what was sent: every SEQ that is due for it has come by then.
     if (peer.room(channel) < 1000) await peer.expectAlive()
     if (peer.room(channel) < 1000) break
@@ -134,7 +134,7 @@ export const useOfWindows = section('rfc3081/3.1.4', 'Use of Flow Control', [
     async (peer) => {
       const other = await peer.channel()
       const held = await stalled(peer)
-      const took = await push(peer, held.channel)
+      const took = await push(peer, held.channel, 100_000)
       await peer.echo(other, 0, 'hello')
       return `it took ${took} octets more and goes on`
     },
@@ -145,13 +145,13 @@ export const useOfWindows = section('rfc3081/3.1.4', 'Use of Flow Control', [
       title: 'whether a channel whose replies nobody takes gets ever more window',
       judges: ['R3081-3.1.4-08'],
       quote: 'slow readers should get small windows',
-      sends: 'MSGs for as long as the target gives window, up to a million octets, and no credit for the replies',
+      sends: 'MSGs for as long as the target gives window, up to two million octets, and no credit for the replies',
       expects: 'that the window closes some time',
       of: 'listener',
     },
     async (peer) => {
       const held = await stalled(peer)
-      const took = await push(peer, held.channel)
+      const took = await push(peer, held.channel, PUSHED)
       return took < PUSHED ? `it closes the window after ${took} octets more` : `it still gives window after ${took} octets`
     },
   ),
@@ -200,7 +200,7 @@ export const useOfWindows = section('rfc3081/3.1.4', 'Use of Flow Control', [
       sends: 'a few messages of any sizes',
       expects: 'SEQs whose ackno + window never falls',
       of: 'listener',
-      samples: fc.array(fc.nat({ max: 30_000 }), { minLength: 1, maxLength: 4 }),
+      samples: fc.array(fc.nat({ max: 12_000 }), { minLength: 1, maxLength: 4 }),
     },
     async (peer, sizes) => {
       const channel = await peer.channel()
