@@ -192,7 +192,7 @@ const choice = [
     {
       title: 'a start in any spelling that XML has',
       judges: ['R3080-6.4-06', 'R3080-6.4-03', 'R3080-2.3.1.2-05'],
-      quote: 'All other XML 1.0 instructions (e.g., CDATA blocks, processing instructions, and so on) are allowed',
+      quote: 'CDATA blocks, processing instructions, and so on) are allowed',
       sends: 'a start with other quotes, white space, references, comments and instructions',
       expects: 'the channel, and the echo',
       of: 'listener',

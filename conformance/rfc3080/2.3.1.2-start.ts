@@ -170,7 +170,7 @@ const replied = [
     {
       title: 'a positive reply in any spelling that XML has',
       judges: ['R3080-6.4-06', 'R3080-6.4-03', 'R3080-2.3.1.2-05'],
-      quote: 'All other XML 1.0 instructions (e.g., CDATA blocks, processing instructions, and so on) are allowed',
+      quote: 'CDATA blocks, processing instructions, and so on) are allowed',
       sends: 'RPY with the profile in other quotes, white space, references, comments and instructions',
       expects: 'a MSG on the channel',
       of: 'initiator',

@@ -69,7 +69,7 @@ export const ok = section('rfc3080/2.3.1.4', 'The OK Message', [
     {
       title: 'an <ok> in any spelling that XML has',
       judges: ['R3080-7.1-07', 'R3080-6.4-06'],
-      quote: 'All other XML 1.0 instructions (e.g., CDATA blocks, processing instructions, and so on) are allowed',
+      quote: 'CDATA blocks, processing instructions, and so on) are allowed',
       sends: 'RPY with <ok> in other white space, with an end tag, comments and instructions',
       expects: 'the session goes on, or the target releases it',
       of: 'initiator',

@@ -26,7 +26,7 @@ const said = [
     {
       title: 'the refusal of a start',
       judges: ['R3080-2.3.1.5-01', 'R3080-2.3.1.5-02', 'R3080-7.1-08', 'R3080-8-09'],
-      quote: 'declines the creation of a channel, it sends an "error" element in a negative reply',
+      quote: 'declines the creation of a channel, it sends an "error" element',
       sends: 'a start of a profile that nobody has',
       expects: 'ERR with <error>, a code of three digits, xml:lang and a text at most',
     },

@@ -13,7 +13,7 @@ const said = SAID.map(({ slug, what, of, say }) =>
     {
       title: `the notation of ${what}`,
       judges: ['R3080-6.4-03', 'R3080-6.4-04', 'R3080-6.4-05'],
-      quote: 'may be present. (Accordingly, if another character set other than UTF-8',
+      quote: 'neither the "XML" declaration',
       sends: 'what makes the target say it',
       expects: 'well-formed XML in UTF-8, without an XML declaration and DOCTYPE',
       ...(of === undefined ? {} : { of }),
@@ -93,7 +93,7 @@ const taken = SPELLINGS.map(([slug, title, spelled]) =>
         : slug === 'utf-8'
           ? ['R3080-6.4-02']
           : ['R3080-6.4-06'],
-      quote: 'All other XML 1.0 instructions (e.g., CDATA blocks, processing instructions, and so on) are allowed',
+      quote: 'CDATA blocks, processing instructions, and so on) are allowed',
       sends: spelled(1, 'E'),
       expects: 'the channel, and the echo',
     },
