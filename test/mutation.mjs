@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 const FOLDERS = ['src/beep/wire/', 'src/beep/engine/']
 const REPORT = 'dist-bench/mutation.json'
 /** As much as ends within an hour on two cores. */
-const SHARE = 0.3
+const SHARE = 0.25
 
 const seed = Number(process.env.MUTATION_SEED ?? Date.now() % 2 ** 31)
 const share = Number(process.env.MUTATION_SHARE ?? SHARE)

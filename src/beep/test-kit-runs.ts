@@ -1,7 +1,7 @@
 // How often properties run: as often as their test says, more in a soak (`npm run test:soak`), less against mutants (`npm run test:mutation`).
 
 /** What a property may take at least, in milliseconds, however late it is: one that did not run once is no property that holds. */
-const LEAST = 1000
+const LEAST = 100
 
 /**
  * @returns parameters for `fc.assert`: `count` runs, times PROPERTY_RUNS where that is set, no longer than until PROPERTY_DEADLINE (milliseconds since
