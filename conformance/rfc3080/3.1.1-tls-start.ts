@@ -121,7 +121,7 @@ export const tlsStart = section('rfc3080/3.1.1', 'Profile Identification and Ini
     {
       title: 'the code for a version that makes no sense',
       judges: ['R3080-3.1.3.1-02'],
-      quote: 'version attribute poorly formed in',
+      quote: 'poorly formed in &lt;ready&gt; element',
       sends: '<ready version="oops" /> in a start',
       expects: '501',
       of: 'listener',
