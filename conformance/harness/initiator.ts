@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import type { Element } from './element.js'
 import { Failure } from './failure.js'
-import { expectValid, type Request } from './management.js'
+import { answerTo, expectValid, type Request } from './management.js'
 import { type Answer, elementOf, type Peer } from './peer.js'
 import type { Keyword } from './reader.js'
 
@@ -83,7 +83,7 @@ export async function releases(peer: Peer, element: string): Promise<Released> {
   const channel = peer.target === 'initiator' ? await peer.channel() : undefined
   const msgno = peer.next()
   peer.manage(`MSG ${msgno}`, element)
-  const answer = channel === undefined ? await peer.answer(msgno) : await answerAtWork(peer, channel, msgno)
+  const answer = channel === undefined ? await answerTo(peer, msgno) : await answerAtWork(peer, channel, msgno)
   if (answer?.keyword === 'ERR') return { refused: peer.expectError(answer) }
   if (answer !== undefined) expectValid(answer.element, 'ok')
   await expectSilence(peer)

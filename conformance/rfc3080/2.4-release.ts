@@ -22,6 +22,8 @@ import { STYLES, spell } from '../harness/spelling.js'
 async function expectReleased(peer: Peer, element: string): Promise<string> {
   const how = await releases(peer, element)
   if (typeof how === 'string') return how
+  // One may refuse to release, but not to understand.
+  if (/50[01]$/.test(how.refused)) throw new Failure(`a release that is valid was ${how.refused}`)
   await peer.expectAlive()
   return how.refused
 }
