@@ -80,6 +80,9 @@ class TestProtocol implements MappingProtocol {
   }
 }
 
+/** All else in it is right. */
+const BAD_PORT = '{"protocol":"UPnP","externalPort":99999,"nonce":"000102030405060708090a0b"}'
+
 const mappers: PortMapper[] = []
 afterEach(async () => {
   for (const mapper of mappers.splice(0)) await mapper.stop()
@@ -170,7 +173,7 @@ describe('asking', () => {
       await again.start()
       expect([again.pcp.log, again.natPmp.log]).toEqual([[], ['map 40000']])
       await again.mapper.stop()
-      for (const text of ['{"externalPort":', '[]', '{"externalPort":99999,"nonce":"00"}']) {
+      for (const text of ['{"externalPort":', '[]', '{"externalPort":1,"nonce":"00"}', BAD_PORT]) {
         await writeFile(memory, text)
         const blank = await world({ memory })
         blank.granting(blank.pcp)
@@ -288,6 +291,20 @@ describe('keeping', () => {
     await clock.advance(2500)
     expect(pcp.log).toEqual(['map 0', 'check', 'map 40000', 'map 40000'])
     expect(told).toEqual(['mapped 44.128.0.1:40000 PCP'])
+  })
+
+  test('a question that is under way is not begun again, however often somebody announces something', async () => {
+    const { start, clock, pcp, granting, announce } = await world()
+    granting(pcp)
+    await start()
+    pcp.outcome = 'hang'
+    announce([1], gateway.address)
+    await clock.advance(2500)
+    for (let n = 0; n < 10; n++) {
+      announce([1], gateway.address)
+      await clock.advance(5000)
+    }
+    expect(pcp.log).toEqual(['map 0', 'map 40000'])
   })
 
   test('loses what a router that has started anew does not grant again', async () => {
