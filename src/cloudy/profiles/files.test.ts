@@ -205,6 +205,15 @@ describe('the octets', () => {
     expect(await replyCode(channel, octetsOf(octets))).toBe(501)
   })
 
+  test('that have the digest of the manifest and not its size are refused', async () => {
+    const octets = randomBytes(10)
+    const { friend } = await met()
+    const channel = await friend.session.start(FILES)
+    await channel.request(await offerOf(asJson({ ...manifestOf(octets), size: 11 })))
+    expect(await replyCode(channel, octetsOf(octets))).toBe(553)
+    expect(await readdir(downloads)).toEqual([])
+  })
+
   test('that come after the offer has expired are refused', async () => {
     const octets = randomBytes(10)
     const channel = await accepted(octets)

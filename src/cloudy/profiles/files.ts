@@ -192,6 +192,7 @@ async function write(
     await file.writeFile(piece)
     options.progress?.(manifest, octets, from)
   }
+  if (octets < manifest.size) throw new ReplyError(553, 'fewer octets came than the manifest promised')
   return hash.digest('hex')
 }
 
