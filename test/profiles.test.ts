@@ -12,7 +12,9 @@ import { contentType, type Headers, splitEntity } from '../src/beep/wire/entity.
 import { formatHeader } from '../src/beep/wire/frame.js'
 import { FrameReader } from '../src/beep/wire/frame-reader.js'
 import { formatTranscript, parseTranscript, type Side, type TranscriptEntry } from '../src/beep/wire/transcript.js'
+import { CARD_LIFETIME, MAX_CARD_ADDRESSES, MAX_STATUS } from '../src/cloudy/calling-card.js'
 import { MAX_CERTIFICATE, readCertificate } from '../src/cloudy/certificate.js'
+import { MAX_CARD } from '../src/cloudy/discovery/txt-record.js'
 import { isFingerprint } from '../src/cloudy/fingerprint.js'
 import { Identity } from '../src/cloudy/identity.js'
 import { parseJson } from '../src/cloudy/json.js'
@@ -25,6 +27,7 @@ import { MAX_ANSWERS } from '../src/cloudy/profiles/objects.js'
 import { type World, type WorldOptions, world } from '../src/cloudy/profiles/test-kit-people.js'
 import { CERTIFICATES, FILES, OBJECTS } from '../src/cloudy/profiles/uris.js'
 import { CLOCK_TOLERANCE, MAX_LIFETIME, MAX_OBJECT, signObject, verifyObject } from '../src/cloudy/signed-object.js'
+import { MAX_NICKNAME } from '../src/cloudy/text.js'
 import { type Action, CROWD, RIGHTS, type Rights, type Trust } from '../src/cloudy/trust.js'
 
 const DAY = 86_400_000
@@ -295,6 +298,11 @@ describe('docs/PROFILES.md', () => {
       CLOCK_TOLERANCE,
       MAX_LIFETIME,
       CROWD,
+      CARD_LIFETIME,
+      MAX_CARD,
+      MAX_CARD_ADDRESSES,
+      MAX_NICKNAME,
+      MAX_STATUS,
     }
     const said = [...text.matchAll(/([\d,]+)<!-- (\w+) -->/g)].map(([, number, name]) => [
       name!,
