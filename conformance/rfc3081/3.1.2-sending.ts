@@ -221,15 +221,22 @@ export const sending = section('rfc3081/3.1.2', 'Sending Messages', [
       judges: ['R3081-3.1.2-06'],
       quote: '',
       sends: 'in one write a frame of all the window but one octet, and one of five octets',
-      expects: 'the session ends; the first frame is no whole message and has no answer',
+      expects: 'the session ends; the first frame is no whole message and has no answer. Or a SEQ for the first frame alone',
     },
     async (peer) => {
       const channel = await peer.channel()
       await peer.expectAlive()
       const room = peer.room(channel)
       const first = peer.frame(`MSG ${channel} 0 *`, plain(pattern(room - 3)))
+      const border = peer.due(channel)
       peer.write(Buffer.concat([first, peer.frame(`MSG ${channel} 0 .`, 'xxxxx')]))
-      return peer.expectTermination()
+      try {
+        return await peer.expectTermination()
+      } catch (failure) {
+        // One that credits each frame as it reads it has opened its window by the time it looks at the second, and cannot know better.
+        if (!peer.seqs.some((seq) => seq.channel === channel && seq.ackno === border)) throw failure
+        return 'the window was open again before the second frame was looked at'
+      }
     },
   ),
   should(
