@@ -5,6 +5,7 @@ import type { OutgoingMessage } from './engine/outbox.js'
 import type { TrafficCounts } from './engine/traffic.js'
 import { ClosedError, type CloseReason, ProtocolError } from './errors.js'
 import { type Exchange, OutboundExchange } from './exchange.js'
+import type { Gathering } from './gathering.js'
 import { MAX_EMPTY_ANSWERS, MAX_REPLIES, MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import { InboundMessage, type Message, type Outgoing, type Receiving } from './message.js'
@@ -62,7 +63,23 @@ export interface Channel {
   readonly closed: Promise<CloseReason>
 }
 
-export class OpenChannel implements Channel {
+/** An idle channel has no table of its own: a session may have a hundred thousand. Nothing is ever put into this. */
+const NO_EXCHANGES = new Map<number, OutboundExchange>()
+
+/** What handlers of one channel are given. */
+class Context implements HandlerContext {
+  readonly #channel: OpenChannel
+
+  constructor(channel: OpenChannel) {
+    this.#channel = channel
+  }
+
+  get signal(): AbortSignal {
+    return this.#channel.signal
+  }
+}
+
+export class OpenChannel implements Channel, Receiving {
   readonly number: number
   readonly profileUri: string
   readonly session: LiveSession
@@ -70,8 +87,7 @@ export class OpenChannel implements Channel {
   readonly traffic: TrafficCounts
   /** What serves MSGs of the peer; undefined when we only ask. */
   readonly profile: Profile | undefined
-  readonly #receiving: Receiving
-  readonly #exchanges = new Map<number, OutboundExchange>()
+  #exchanges = NO_EXCHANGES
   /** MSGs whose handler has not begun. */
   #waiting: Pending[] = []
   /** The MSG in its handler's hands. */
@@ -83,6 +99,7 @@ export class OpenChannel implements Channel {
   /** The next handler waits until replies have left. */
   #resting = false
   #abort: AbortController | undefined
+  #context: Context | undefined
   #priority = 0
   #reason: CloseReason | undefined
   #closed: Promise<CloseReason> | undefined
@@ -95,16 +112,6 @@ export class OpenChannel implements Channel {
     this.profile = profile
     this.initial = initial
     this.traffic = session.engine.traffic(number)
-    this.#receiving = {
-      maxMessage: session.maxMessage,
-      gathering: session.gathering,
-      credit: (octets) => {
-        // Another channel may have the number by now.
-        if (this.over) return
-        session.engine.consume(number, octets)
-        session.schedule()
-      },
-    }
   }
 
   // What the user does
@@ -124,6 +131,7 @@ export class OpenChannel implements Channel {
       throw this.session.closing(`Channel ${this.number} is being closed and takes no MSG`)
     const { message, pumped } = sendMessage(this.session, this.number, 'MSG', 0, 0, body)
     const exchange = new OutboundExchange(message, this.session.writers)
+    if (this.#exchanges === NO_EXCHANGES) this.#exchanges = new Map()
     this.#exchanges.set(message.msgno, exchange)
     if (pumped === undefined && signal === undefined) return exchange
     const undo = (error: Error) => {
@@ -175,26 +183,40 @@ export class OpenChannel implements Channel {
 
   // What handlers are given
 
-  readonly context: HandlerContext = this.#context()
+  get context(): HandlerContext {
+    this.#context ??= new Context(this)
+    return this.#context
+  }
 
-  #context(): HandlerContext {
-    const signal = () => {
-      this.#abort ??= new AbortController()
-      if (this.#reason !== undefined) this.#abort.abort(new ClosedError(`Channel ${this.number} is closed`, this.#reason))
-      return this.#abort.signal
-    }
-    return {
-      get signal() {
-        return signal()
-      },
-    }
+  /** Made when a handler asks for it. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#reason !== undefined) this.#abort.abort(new ClosedError(`Channel ${this.number} is closed`, this.#reason))
+    return this.#abort.signal
+  }
+
+  // What its messages need
+
+  get maxMessage(): number {
+    return this.session.maxMessage
+  }
+
+  get gathering(): Gathering {
+    return this.session.gathering
+  }
+
+  credit(octets: number): void {
+    // Another channel may have the number by now.
+    if (this.over) return
+    this.session.engine.consume(this.number, octets)
+    this.session.schedule()
   }
 
   // What the session tells
 
   /** A message begins. */
   message(event: Extract<Event, { type: 'message' }>): void {
-    const message = new InboundMessage(event.headers, event.overhead, this.#receiving)
+    const message = new InboundMessage(event.headers, event.overhead, this)
     if (event.octets.length > 0 || event.last) message.arrive(event.octets, event.last)
     if (event.keyword === 'MSG') {
       this.#arriving = event.last ? undefined : message
@@ -228,7 +250,7 @@ export class OpenChannel implements Channel {
       }
     } else {
       message = this.#exchanges.get(event.msgno)?.more(event.ansno, event.octets, event.last)
-      if (message === undefined) this.#receiving.credit(event.octets.length)
+      if (message === undefined) this.credit(event.octets.length)
       if (event.last && event.keyword !== 'ANS') this.#exchanges.delete(event.msgno)
     }
     if (message?.unsettled) this.session.keep(message)

@@ -70,15 +70,11 @@ export class Channel {
     return true
   }
 
-  /** It is closed. What a peer left unfinished against §2.3.1.3 counts no longer, and what waits never leaves. @returns the latter */
+  /** It is closed: what waits never leaves. @returns that */
   abandon(): OutgoingMessage[] {
     const left = this.outbox.clear()
-    const { asked, owed } = this.exchanges
-    this.load.asked -= asked.size
-    this.load.owed -= owed.size
+    this.exchanges.abandon()
     this.load.queued -= left.length
-    asked.clear()
-    owed.clear()
     for (const message of left) {
       this.count(message, -message.queued)
       message.truncate()

@@ -68,11 +68,13 @@ export function noLoad(): Load {
   return { asked: 0, unacknowledged: 0, owed: 0, queued: 0, replies: 0 }
 }
 
+/** An idle channel has no tables of its own: a session may have a hundred thousand. Nothing is ever put into these. */
+const NONE_ASKED = new Map<number, Asked>()
+const NONE_OWED = new Map<number, Owed>()
+
 export class Exchanges {
-  /** Our MSGs, from their first frame on, in the order in which replies must come (§2.6.1). */
-  readonly asked = new Map<number, Asked>()
-  /** The peer's MSGs, from their first frame on, in the order in which we must reply. */
-  readonly owed = new Map<number, Owed>()
+  #asked = NONE_ASKED
+  #owed = NONE_OWED
   /** The peer's MSGs from the oldest on that has not been answered whole; those at its head that have been are dropped now and then. */
   readonly #unanswered: Owed[] = []
   /** The previous data frame on the channel. SEQ frames do not count. */
@@ -91,9 +93,19 @@ export class Exchanges {
     this.#nextMsgno = first
   }
 
+  /** Our MSGs, from their first frame on, in the order in which replies must come (§2.6.1). */
+  get asked(): ReadonlyMap<number, Asked> {
+    return this.#asked
+  }
+
+  /** The peer's MSGs, from their first frame on, in the order in which we must reply. */
+  get owed(): ReadonlyMap<number, Owed> {
+    return this.#owed
+  }
+
   /** A message number that no MSG of ours uses (§2.2.1.1). */
   allot(): number {
-    while (this.asked.has(this.#nextMsgno)) this.#nextMsgno = this.#nextMsgno === MAX_NUMBER ? 0 : this.#nextMsgno + 1
+    while (this.#asked.has(this.#nextMsgno)) this.#nextMsgno = this.#nextMsgno === MAX_NUMBER ? 0 : this.#nextMsgno + 1
     const msgno = this.#nextMsgno
     this.#nextMsgno = msgno === MAX_NUMBER ? 0 : msgno + 1
     return msgno
@@ -108,14 +120,15 @@ export class Exchanges {
 
   /** The first frame of a MSG of ours has been cut. */
   ask(msgno: number, outgoing: OutgoingMessage | undefined): void {
-    this.asked.set(msgno, { msgno, outgoing, keyword: undefined, incoming: undefined, answers: undefined, replied: false })
+    if (this.#asked === NONE_ASKED) this.#asked = new Map()
+    this.#asked.set(msgno, { msgno, outgoing, keyword: undefined, incoming: undefined, answers: undefined, replied: false })
     this.#askedBelow = Math.max(this.#askedBelow, msgno + 1)
     this.#load.asked++
   }
 
   /** The last frame of a MSG of ours has been cut. A number stays in use until its reply is complete as well. */
   asking(msgno: number): void {
-    if (this.asked.get(msgno)?.replied) this.#forgetAsked(msgno)
+    if (this.#asked.get(msgno)?.replied) this.#forgetAsked(msgno)
   }
 
   /** The last frame of a reply of ours has been cut. */
@@ -142,18 +155,18 @@ export class Exchanges {
 
   /** Whether the first frame of a reply has come for every MSG that we sent: then the channel may be closed (§2.3.1.3). */
   get acknowledged(): boolean {
-    for (const asked of this.asked.values()) if (asked.keyword === undefined) return false
+    for (const asked of this.#asked.values()) if (asked.keyword === undefined) return false
     return true
   }
 
   /** Whether a MSG of ours has left, at least in part, and its reply is not complete. */
   get unreplied(): boolean {
-    for (const asked of this.asked.values()) if (!asked.replied) return true
+    for (const asked of this.#asked.values()) if (!asked.replied) return true
     return false
   }
 
   get idle(): boolean {
-    return this.asked.size === 0 && this.owed.size === 0
+    return this.#asked.size === 0 && this.#owed.size === 0
   }
 
   /**
@@ -183,12 +196,12 @@ export class Exchanges {
   /** The last frame of `incoming` is in, its trailer checked. */
   complete(incoming: Incoming): void {
     if (incoming.keyword === 'MSG') {
-      const owed = this.owed.get(incoming.msgno)!
+      const owed = this.#owed.get(incoming.msgno)!
       owed.complete = true
       if (owed.replied) this.#forgetOwed(owed)
       return
     }
-    const asked = this.asked.get(incoming.msgno)!
+    const asked = this.#asked.get(incoming.msgno)!
     if (incoming.keyword === 'ANS') {
       asked.answers?.delete(incoming.ansno)
       return
@@ -197,14 +210,22 @@ export class Exchanges {
     if (asked.outgoing === undefined || asked.outgoing.sent) this.#forgetAsked(asked.msgno)
   }
 
+  /** The channel is closed: what a peer left unfinished against §2.3.1.3 counts no longer. */
+  abandon(): void {
+    this.#load.asked -= this.#asked.size
+    this.#load.owed -= this.#owed.size
+    this.#asked = NONE_ASKED
+    this.#owed = NONE_OWED
+  }
+
   #request(header: DataHeader): Incoming {
-    const known = this.owed.get(header.msgno)
+    const known = this.#owed.get(header.msgno)
     if (known !== undefined) {
       if (known.complete) throw new ProtocolError('rfc3080/2.2.1.1/msgno-in-use', formatHeader(header))
       return known.incoming
     }
     const { maxUnanswered } = this.#limits
-    if (this.owed.size >= maxUnanswered || this.#load.owed >= maxUnanswered * 10) {
+    if (this.#owed.size >= maxUnanswered || this.#load.owed >= maxUnanswered * 10) {
       throw new ProtocolError('limits/unanswered', `at most ${maxUnanswered} on a channel and ten times as many in the session`)
     }
     return this.#owe(begin(header)).incoming
@@ -212,20 +233,21 @@ export class Exchanges {
 
   #owe(incoming: Incoming): Owed {
     const owed = { incoming, complete: false, answered: false, replied: false, ignored: false, style: undefined, answers: 0 }
-    this.owed.set(incoming.msgno, owed)
+    if (this.#owed === NONE_OWED) this.#owed = new Map()
+    this.#owed.set(incoming.msgno, owed)
     this.#unanswered.push(owed)
     this.#load.owed++
     return owed
   }
 
   #reply(header: DataHeader): Incoming {
-    const asked = this.asked.get(header.msgno)
+    const asked = this.#asked.get(header.msgno)
     if (asked === undefined) {
       const once = header.msgno < this.#askedBelow
       throw new ProtocolError(once ? 'rfc3080/2.2.1.1/reply-again' : 'rfc3080/2.2.1.1/reply-unasked', formatHeader(header))
     }
     if (asked.replied) throw new ProtocolError('rfc3080/2.2.1.1/reply-again', formatHeader(header))
-    for (const older of this.asked.values()) {
+    for (const older of this.#asked.values()) {
       if (older === asked) break
       // The peer owes the replies in our order (§2.6.1, A16).
       if (!older.replied)
@@ -256,11 +278,11 @@ export class Exchanges {
   }
 
   #forgetAsked(msgno: number): void {
-    if (this.asked.delete(msgno)) this.#load.asked--
+    if (this.#asked.delete(msgno)) this.#load.asked--
   }
 
   #forgetOwed(owed: Owed): void {
-    if (this.owed.delete(owed.incoming.msgno)) this.#load.owed--
+    if (this.#owed.delete(owed.incoming.msgno)) this.#load.owed--
     this.#dropAnswered()
   }
 }
