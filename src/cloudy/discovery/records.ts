@@ -5,6 +5,8 @@ import type { RemoteInfo } from 'node:dgram'
 export const TYPE = '_cloudy._tcp.local'
 /** Longest label of a DNS name, so longest instance name too, in octets (RFC 1035 §2.3.4). */
 export const MAX_LABEL = 63
+/** Longest name, in octets as a text with dots. */
+const MAX_NAME = 253
 
 interface Common {
   readonly name: string
@@ -62,6 +64,12 @@ export interface Voice {
 /** A name for comparing: DNS knows no case in ASCII letters, and only there (RFC 6762 §16). */
 export function folded(name: string): string {
   return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
+
+/** Whether a name can be asked about. */
+export function isName(name: string): boolean {
+  const size = (text: string) => Buffer.byteLength(text)
+  return size(name) <= MAX_NAME && name.split('.').every((label) => size(label) >= 1 && size(label) <= MAX_LABEL)
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   type AddressRecord,
   type DnsRecord,
   folded,
+  isName,
   MAX_LABEL,
   type PlaceRecord,
   type PointerRecord,
@@ -20,8 +21,6 @@ export const MAX_SERVICES_EACH = 64
 const FAIR_SHARE = 8
 /** Addresses held for one service. */
 export const MAX_ADDRESSES = 16
-/** Longest name that is asked about, in octets as a text with dots (RFC 1035 §2.3.4). */
-const MAX_NAME = 253
 /** Longest lifetime believed, whatever a record says: the 75 minutes that RFC 6762 §10 recommends. */
 const MAX_TTL = 4_500_000
 /** What is left of a record after its goodbye (RFC 6762 §10.1). Its owner is asked once more meanwhile, and so can contradict a forged one. */
@@ -393,9 +392,4 @@ function missing({ instance, fqdn, srv, card, complaint, addresses }: Entry): Qu
   if (srv !== undefined && addresses.size === 0 && isName(srv.target))
     questions.push({ name: srv.target, type: 'A' }, { name: srv.target, type: 'AAAA' })
   return questions
-}
-
-function isName(name: string): boolean {
-  const size = (text: string) => Buffer.byteLength(text)
-  return size(name) <= MAX_NAME && name.split('.').every((label) => size(label) >= 1 && size(label) <= MAX_LABEL)
 }
