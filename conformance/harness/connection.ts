@@ -1,7 +1,7 @@
 // One connection to the target: octets written as they are, frames heard in order, and how it ended.
 import { Buffer } from 'node:buffer'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls, TLSSocket } from 'node:tls'
+import { connect as connectTls, type SecureVersion, TLSSocket } from 'node:tls'
 import { Failure } from './failure.js'
 import { FrameReader, type Heard } from './reader.js'
 import type { Ending } from './results.js'
@@ -10,6 +10,25 @@ import { WireLog } from './wire-log.js'
 /** Frames, and octets, that one connection may bring: no case asks a target for as much, so a target that gives more floods. */
 const MAX_FRAMES = 100_000
 const MAX_OCTETS = 64 * 1024 * 1024
+
+/** With what the judge speaks TLS. Without a key it shows no certificate. */
+export interface TlsCredentials {
+  readonly key?: string
+  readonly cert?: string
+  readonly maxVersion?: SecureVersion
+  /** A ticket, to resume a session. */
+  readonly session?: Buffer
+}
+
+/** What TLS has shown of the target. */
+export interface TlsPeer {
+  /** `TLSv1.3` */
+  readonly protocol: string
+  /** Its certificate in DER, if it has shown one. */
+  readonly certificate?: Buffer | undefined
+  /** Whether it resumed a session. */
+  readonly resumed: boolean
+}
 
 export class Connection {
   readonly log = new WireLog()
@@ -25,6 +44,10 @@ export class Connection {
   /** All frames that were heard. */
   count = 0
   ending: Ending = 'open'
+  /** Once TLS has begun. */
+  tls: TlsPeer | undefined
+  /** The ticket of TLS that came last, with which a session might be resumed. */
+  ticket: Buffer | undefined
   #octets = 0
   #flooded = false
   readonly #ours: 'I' | 'L'
@@ -114,7 +137,7 @@ export class Connection {
   }
 
   /** TLS from here on, as client or server; resolves when the handshake is complete. */
-  async tune(role: 'client' | 'server', credentials: { key: string; cert: string }): Promise<void> {
+  async tune(role: 'client' | 'server', credentials: TlsCredentials): Promise<void> {
     const raw = this.#stream
     raw.removeAllListeners()
     raw.pause()
@@ -123,6 +146,9 @@ export class Connection {
       role === 'client'
         ? connectTls({ socket: raw, rejectUnauthorized: false, checkServerIdentity: () => undefined, ...credentials })
         : new TLSSocket(raw as never, { isServer: true, ...credentials })
+    secure.on('session', (ticket: Buffer) => {
+      this.ticket = ticket
+    })
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Failure(`the TLS handshake took longer than ${this.patience} ms`, 'timeout')),
@@ -137,7 +163,9 @@ export class Connection {
       secure.once('close', () => done(new Error('the connection was closed')))
       secure.once(role === 'client' ? 'secureConnect' : 'secure', () => done())
     })
-    this.log.note(`${secure.getProtocol()} begins`)
+    const protocol = secure.getProtocol() ?? 'nothing'
+    this.log.note(`${protocol} begins`)
+    this.tls = { protocol, certificate: secure.getPeerX509Certificate()?.raw, resumed: secure.isSessionReused() }
     secure.removeAllListeners('error').removeAllListeners('close')
     this.reader.restart()
     this.#stream = secure

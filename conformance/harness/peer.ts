@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { INITIAL_WINDOW } from '../../src/beep/limits.js'
 import { advance, distance } from '../../src/beep/seqno.js'
-import { type Connection, show } from './connection.js'
+import { type Connection, show, type TlsCredentials } from './connection.js'
 import { type Element, escapeXml, parseElement } from './element.js'
 import { Failure, Unsupported } from './failure.js'
 import type { DataFrame, Fault, Heard, SeqFrame } from './reader.js'
@@ -53,6 +53,8 @@ export class Peer {
   readonly target: Role
   /** The profile that echoes. */
   readonly profile: string
+  /** Opens one more connection to the target, which ends with the case. @throws Unreachable */
+  readonly another: () => Promise<Peer>
   /** Whether data that is heard is credited by SEQ; a case that wants the target to run out of window sets it to false. */
   credits = true
   /** Every SEQ that was heard. */
@@ -68,8 +70,9 @@ export class Peer {
   #channel: number
   readonly #faults: Fault[] = []
 
-  constructor(connection: Connection, target: Role, profile: string) {
+  constructor(connection: Connection, target: Role, profile: string, another: () => Promise<Peer> = alone) {
     this.connection = connection
+    this.another = another
     this.target = target
     this.profile = profile
     this.#channel = target === 'listener' ? 1 : 2
@@ -347,7 +350,7 @@ export class Peer {
   }
 
   /** TLS from here on; both sides count anew and greet anew (§3.1). */
-  async tune(role: 'client' | 'server', credentials: { key: string; cert: string }): Promise<void> {
+  async tune(role: 'client' | 'server', credentials: TlsCredentials): Promise<void> {
     await this.connection.tune(role, credentials)
     this.connection.heard.length = 0
     for (const each of [this.#seqnos, this.#room, this.#granted, this.#received]) each.clear()
@@ -382,6 +385,10 @@ export class Peer {
     // It is no deed of the case: what the target said since its last one still counts as a reaction to that.
     this.connection.heardAtWrite = heardAtWrite
   }
+}
+
+async function alone(): Promise<never> {
+  throw new Unsupported('this takes more than one connection')
 }
 
 /** The body of a payload, behind entity headers and the empty line. */

@@ -15,6 +15,10 @@ export interface RunOptions {
   /** URI of the profile that echoes. */
   readonly profile: string
   readonly cases: readonly Case[]
+  /** The case that runs first and last; by default an echo. */
+  readonly sanity?: Case | undefined
+  /** Samples of a property. */
+  readonly samples?: number | undefined
   /** Milliseconds that anything awaited may take. */
   readonly patience: number
   /** Cases that run at a time; an initiator is awaited by one case at a time. */
@@ -31,7 +35,7 @@ export interface RunOptions {
   onResult?(result: CaseResult, done: number, total: number): void
 }
 
-/** Samples of a property, and how long they may take together, in milliseconds: time may end them, but not before the least number. */
+/** Samples of a property, unless somebody says otherwise, and how long they may take together, in milliseconds: time may end them, but not before the least number. */
 const SAMPLES = 25
 const LEAST_SAMPLES = 20
 const SAMPLES_TIME = 10_000
@@ -43,8 +47,25 @@ const PATIENCES = 12
 /** After so many cases in a row that waited in vain the sanity case tells whether the target hangs. */
 const LATE = 3
 
-/** The case that runs first and last. */
-const SANITY = 'rfc3080/2.1/sanity'
+/** The case that runs first and last, unless the suite has its own. */
+const SANITY: Case = {
+  id: 'rfc3080/2.1/sanity',
+  section: 'rfc3080/2.1',
+  sectionTitle: 'Roles',
+  slug: 'sanity',
+  level: 'MUST',
+  title: 'an ordinary session',
+  judges: [],
+  quote: '',
+  sends: 'greetings, a channel, an echo',
+  expects: 'the message comes back',
+  async run(peer) {
+    const channel = await peer.channel()
+    if (peer.target === 'listener') await peer.echo(channel, 1)
+    else await peer.asked(channel)
+    return undefined
+  },
+}
 
 /** The target could not be tested at all. */
 export class CannotRun extends Error {
@@ -56,12 +77,11 @@ export class CannotRun extends Error {
  * @throws CannotRun when the sanity case does not pass at the beginning
  */
 export async function run(options: RunOptions): Promise<Results> {
-  const { target, cases } = options
+  const { target, cases, sanity = SANITY } = options
   const began = new Date()
   const results = new Map<Case, CaseResult>()
-  const first = await sanity(options)
-  if (first.outcome !== 'passed')
-    throw new CannotRun(`The target does not pass the sanity case (greetings, a channel, an echo, a release): ${first.saw}`)
+  const first = await judge(sanity, options)
+  if (first.outcome !== 'passed') throw new CannotRun(`The target does not pass the sanity case (${sanity.sends}): ${first.saw}`)
   let died: string | undefined
   let late = 0
   const pending = [...cases]
@@ -75,7 +95,7 @@ export async function run(options: RunOptions): Promise<Results> {
       if (result.outcome === 'not-run') died ??= `noticed in ${one.id}: ${result.saw}`
       else if (late >= LATE && died === undefined) {
         late = 0
-        const { outcome, saw } = await sanity(options)
+        const { outcome, saw } = await judge(sanity, options)
         if (outcome !== 'passed') died = `noticed after ${one.id}: ${saw}`
       }
       results.set(one, result)
@@ -85,7 +105,7 @@ export async function run(options: RunOptions): Promise<Results> {
   const workers = target.role === 'initiator' ? 1 : Math.max(1, options.concurrency)
   await Promise.all(Array.from({ length: workers }, work))
   if (died === undefined && options.signal?.aborted !== true) {
-    const last = await sanity(options)
+    const last = await judge(sanity, options)
     if (last.outcome !== 'passed') died = `the sanity case does not pass any more: ${last.saw}`
   }
   return {
@@ -99,29 +119,6 @@ export async function run(options: RunOptions): Promise<Results> {
     ...(died === undefined ? {} : { died }),
     cases: cases.map((one) => results.get(one)!),
   }
-}
-
-/** Greetings, a channel, an echo, and, if we may, a release. */
-function sanity(options: RunOptions): Promise<CaseResult> {
-  const one: Case = {
-    id: SANITY,
-    section: 'rfc3080/2.1',
-    sectionTitle: 'Roles',
-    slug: 'sanity',
-    level: 'MUST',
-    title: 'an ordinary session',
-    judges: [],
-    quote: '',
-    sends: 'greeting, a start, a short message',
-    expects: 'the message comes back',
-    async run(peer) {
-      const channel = await peer.channel()
-      if (peer.target === 'listener') await peer.echo(channel, 1)
-      else await peer.asked(channel)
-      return undefined
-    },
-  }
-  return judge(one, options)
 }
 
 /** How far a case came. */
@@ -171,11 +168,18 @@ function resultOf(one: Case, trial: Trial): CaseResult {
 
 /** One run of a case on a connection of its own. */
 async function attempt(one: Case, value: unknown, { target, profile, patience }: RunOptions): Promise<Trial> {
-  let connection: Connection | undefined
+  const connections: Connection[] = []
+  let over = false
+  const open = async (): Promise<Peer> => {
+    const connection = new Connection(await target.open(patience), target.role === 'listener' ? 'I' : 'L', patience)
+    connections.push(connection)
+    if (over) connection.destroy()
+    return new Peer(connection, target.role, profile, open)
+  }
   let timer: NodeJS.Timeout | undefined
   try {
-    connection = new Connection(await target.open(patience), target.role === 'listener' ? 'I' : 'L', patience)
-    const peer = new Peer(connection, target.role, profile)
+    const peer = await open()
+    const { connection } = peer
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () => reject(new Failure(`the case took longer than ${PATIENCES * patience} ms`, 'timeout')),
@@ -188,8 +192,8 @@ async function attempt(one: Case, value: unknown, { target, profile, patience }:
     const saw = await Promise.race([running, late])
     return { outcome: 'passed', saw: saw ?? '', ending: connection.ending, log: connection.log.entries }
   } catch (error) {
-    const log = connection?.log.entries ?? []
-    const ending = connection?.ending
+    const log = connections[0]?.log.entries ?? []
+    const ending = connections[0]?.ending
     if (error instanceof Unsupported) return { outcome: 'unsupported', saw: error.message, ending, log }
     if (error instanceof Unreachable) return { outcome: 'not-run', saw: error.message, log }
     if (error instanceof Failure) {
@@ -200,7 +204,8 @@ async function attempt(one: Case, value: unknown, { target, profile, patience }:
     throw new Error(`The case ${one.id} failed in itself: ${(error as Error).message}`, { cause: error })
   } finally {
     clearTimeout(timer)
-    connection?.destroy()
+    over = true
+    for (const connection of connections) connection.destroy()
   }
 }
 
@@ -236,7 +241,7 @@ async function sample(one: Case, samples: fc.Arbitrary<unknown>, options: RunOpt
       return true
     }
   })
-  await fc.check(property, { numRuns: SAMPLES, seed: options.seed })
+  await fc.check(property, { numRuns: options.samples ?? SAMPLES, seed: options.seed })
   if (fault !== undefined) throw fault
   const trial = failed ?? other ?? last!
   return { ...trial, samples: tried }
