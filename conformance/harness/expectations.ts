@@ -1,5 +1,11 @@
 // What a target is known to do otherwise: `conformance/targets/NAME.json`, each deviation with a reason in words.
 
+/** A case that fails at some times and passes at others: a race of the target's own, which no seed decides. */
+export interface Sometimes {
+  readonly reason: string
+  readonly sometimes: true
+}
+
 export interface Expectations {
   /** Name of the implementation and its version. */
   readonly name: string
@@ -8,7 +14,14 @@ export interface Expectations {
   /** Milliseconds of patience that it needs. */
   readonly timeout?: number
   /** Reasons, by the id of a case; `*` at the end stands for any rest. */
-  readonly deviations: Readonly<Record<string, string>>
+  readonly deviations: Readonly<Record<string, string | Sometimes>>
+}
+
+/** What the file says of a case. */
+export interface Deviation {
+  readonly reason: string
+  /** Whether it may pass, too. */
+  readonly sometimes: boolean
 }
 
 /**
@@ -24,16 +37,23 @@ export function parseExpectations(text: string): Expectations {
   const { deviations } = value
   if (typeof deviations !== 'object' || deviations === null)
     throw new TypeError('deviations is an object: the id of a case, and the reason')
-  for (const [id, reason] of Object.entries(deviations))
+  for (const [id, one] of Object.entries<unknown>(deviations)) {
+    const { reason, sometimes } = typeof one === 'object' && one !== null ? (one as Partial<Sometimes>) : { reason: one }
     if (typeof reason !== 'string' || reason.trim() === '') throw new TypeError(`The deviation ${id} has no reason`)
+    if (typeof one !== 'string' && sometimes !== true)
+      throw new TypeError(`The deviation ${id} is text, or says "sometimes": true`)
+  }
   return value as Expectations
 }
 
-/** The reason why a case is known to fail, if it is. */
-export function knownDeviation(expectations: Expectations | undefined, id: string): string | undefined {
+/** What is known of a case that fails, if anything is. An id in full counts more than the beginning of ids. */
+export function knownDeviation(expectations: Expectations | undefined, id: string): Deviation | undefined {
   if (expectations === undefined) return undefined
   const { deviations } = expectations
-  if (Object.hasOwn(deviations, id)) return deviations[id]
-  const prefix = Object.keys(deviations).find((each) => each.endsWith('*') && id.startsWith(each.slice(0, -1)))
-  return prefix === undefined ? undefined : deviations[prefix]
+  const key = Object.hasOwn(deviations, id)
+    ? id
+    : Object.keys(deviations).find((each) => each.endsWith('*') && id.startsWith(each.slice(0, -1)))
+  if (key === undefined) return undefined
+  const value = deviations[key]!
+  return typeof value === 'string' ? { reason: value, sometimes: false } : { reason: value.reason, sometimes: true }
 }

@@ -79,3 +79,18 @@ export function isUnexpected(result: CaseResult, strict: boolean): boolean {
   const fails = result.outcome === 'failed' || (strict && result.outcome === 'weak')
   return fails && result.known === undefined
 }
+
+/**
+ * The same with fewer conversations, for files that are kept: those of what did not pass, and one of each section for comparison.
+ */
+export function brief(results: Results): Results {
+  const shown = new Set<string>()
+  const cases = results.cases.map((one) => {
+    const section = one.id.slice(0, one.id.lastIndexOf('/'))
+    if (one.outcome !== 'passed' || one.mended === true) return one
+    if (shown.has(section)) return { ...one, log: [] }
+    shown.add(section)
+    return one
+  })
+  return { ...results, cases }
+}

@@ -7,7 +7,8 @@ import { ECHO, ownListener } from '../test-kit-own.js'
 import { type Case, may, must, section, should } from './case.js'
 import { parseExpectations } from './expectations.js'
 import { Failure, Unsupported } from './failure.js'
-import { isUnexpected, type Results } from './results.js'
+import type { Peer } from './peer.js'
+import { brief, isUnexpected, type Results } from './results.js'
 import { CannotRun, type RunOptions, run } from './run.js'
 import { dialled, executed, type Target } from './target.js'
 
@@ -97,15 +98,46 @@ describe('verdicts', () => {
     expect(cases.map((each) => isUnexpected(each, false))).toEqual([true, false])
   })
 
+  test('a deviation that is seen sometimes only is expected, and its absence, too', async () => {
+    const deviation = { reason: 'a race', sometimes: true }
+    const expectations = parseExpectations(
+      JSON.stringify({
+        name: 'trial',
+        about: 'a trial',
+        deviations: { 'rfc3080/0/fails': deviation, 'rfc3080/0/passes': deviation, 'rfc3080/0/*': 'it was' },
+      }),
+    )
+    const { cases } = await trial(ownListener(), [passes, fails], { expectations })
+    expect(cases.map(({ known, mended }) => [known, mended])).toEqual([
+      [undefined, undefined],
+      ['a race', undefined],
+    ])
+    expect(cases.map((each) => isUnexpected(each, false))).toEqual([false, false])
+  })
+
   test.each([
     ['{}', /name and about/],
     ['[]', /name and about/],
     ['null', /not a JSON object/],
     ['{"name":"a","about":"b"}', /deviations is an object/],
     ['{"name":"a","about":"b","deviations":{"x":" "}}', /x has no reason/],
+    ['{"name":"a","about":"b","deviations":{"x":null}}', /x has no reason/],
+    ['{"name":"a","about":"b","deviations":{"x":{"sometimes":true}}}', /x has no reason/],
+    ['{"name":"a","about":"b","deviations":{"x":{"reason":"c"}}}', /x is text, or says "sometimes": true/],
     ['{"name":"a","about":"b","timeout":0,"deviations":{}}', /timeout/],
   ])('a file of deviations that is none is refused: %s', (text, why) => {
     expect(() => parseExpectations(text)).toThrow(why)
+  })
+
+  test('brief results hold the conversations of what did not pass, and one of each section', async () => {
+    const again = { ...passes, id: 'rfc3080/0/again' }
+    const other = { ...passes, id: 'rfc3080/1/passes' }
+    const talk = { run: async (peer: Peer) => peer.greet().then(() => undefined) }
+    const cases = [{ ...passes, ...talk }, { ...again, ...talk }, { ...other, ...talk }, waits]
+    const results = await trial(ownListener(), cases)
+    expect(results.cases.every(({ log }) => log.length > 0)).toBe(true)
+    expect(brief(results).cases.map(({ log }) => log.length > 0)).toEqual([true, false, true, true])
+    expect({ ...brief(results), cases: [] }).toEqual({ ...results, cases: [] })
   })
 
   test('what never comes is a time-out', async () => {
@@ -187,16 +219,20 @@ describe('targets that are no peers of BEEP', () => {
   test.each<[string, string]>([
     ['frames', 'RPY 9 0 * 0 0\r\nEND\r\n'.repeat(3000)],
     ['octets', `RPY 9 0 * 0 60000\r\n${'x'.repeat(60_000)}END\r\n`],
-  ])('one that floods with %s is stopped', async (_, flood) => {
-    const flooding = await target((socket) => {
-      const pour = () => {
-        while (!socket.destroyed && socket.write(flood));
-      }
-      socket.on('drain', pour)
-      pour()
-    })
-    await expect(trial(flooding, [passes], { patience: 30_000 })).rejects.toThrow(/the target floods/)
-  })
+  ])(
+    'one that floods with %s is stopped',
+    async (_, flood) => {
+      const flooding = await target((socket) => {
+        const pour = () => {
+          while (!socket.destroyed && socket.write(flood));
+        }
+        socket.on('drain', pour)
+        pour()
+      })
+      await expect(trial(flooding, [passes], { patience: 30_000 })).rejects.toThrow(/the target floods/)
+    },
+    20_000,
+  )
 })
 
 describe('targets that stop', () => {

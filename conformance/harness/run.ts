@@ -149,8 +149,8 @@ async function judge(one: Case, options: RunOptions): Promise<CaseResult> {
   return {
     ...resultOf(one, trial),
     milliseconds: Math.round(performance.now() - began),
-    ...(known !== undefined && fails ? { known } : {}),
-    ...(known !== undefined && trial.outcome === 'passed' ? { mended: true } : {}),
+    ...(known !== undefined && fails ? { known: known.reason } : {}),
+    ...(known?.sometimes === false && trial.outcome === 'passed' ? { mended: true } : {}),
   }
 }
 
