@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { deferred } from '../../beep/promises.js'
 import { type AdvertiseOptions, advertise, type Browse, browse, type Sighting } from './bonjour.js'
 import { announcement, question } from './test-kit-datagrams.js'
 import { cardToTxt, MAX_CARD } from './txt-record.js'
@@ -90,7 +91,7 @@ describe('two peers and a browser in one process', () => {
 
     const later = await watcher() // one that comes after the announcements asks, and is answered
     await Promise.all([later.sighted(ada, cardOfAda), later.sighted(bob, cardOfBob)])
-    expect(here.events).toHaveLength(2)
+    expect([...here.of(ada), ...here.of(bob)]).toHaveLength(2)
   })
 
   test('a card that changes in place is seen changed, never gone', async () => {
@@ -222,25 +223,29 @@ describe('what a stranger says', () => {
     expect(here.of(name).some((event) => 'gone' in event)).toBe(false)
   }, 10_000)
 
-  test('what is asked a hundred times is answered at once, and once more at the end of the second', async () => {
+  test('what is asked a hundred times is answered once a second', async () => {
     const ada = await advertised({ instance: unique('Ada'), port: 4013, card: Buffer.from('card') })
     const ear = createSocket({ type: 'udp4', reuseAddr: true })
     open.push({ close: async () => void ear.close() })
     ear.bind(5353, '0.0.0.0')
     await once(ear, 'listening')
     ear.addMembership('224.0.0.251', '127.0.0.1')
+    const marker = randomBytes(20)
     let answers = 0
-    const isOurs = (datagram: Buffer) => (datagram[2]! & 0x80) !== 0 && datagram.includes(ada.instance)
-    const announcedAgain = new Promise<void>((resolve) => ear.on('message', (datagram) => isOurs(datagram) && resolve()))
-    await announcedAgain
-    const twice = new Promise<void>((resolve) => {
-      ear.on('message', (datagram) => {
-        const additionals = datagram.readUInt16BE(10)
-        if (isOurs(datagram) && additionals > 0 && ++answers === 2) resolve()
-      })
+    const twice = deferred<void>()
+    const marked = deferred<void>()
+    ear.on('message', (datagram) => {
+      if (datagram.equals(marker)) marked.resolve()
+      // With additional records it is an answer to a question for the type, not an announcement.
+      const isAnswer = (datagram[2]! & 0x80) !== 0 && datagram.readUInt16BE(10) > 0
+      if (isAnswer && datagram.includes(ada.instance) && ++answers === 2) twice.resolve()
     })
-    for (let n = 0; n < 5; n++) await say(question(20))
-    await twice
+    // Again and again: others on this machine may have asked just before, and an announcement answers, too.
+    const asking = setInterval(() => void say(question(20)), 50)
+    await twice.promise
+    clearInterval(asking)
+    await say(marker)
+    await marked.promise
     expect(answers).toBe(2)
   }, 10_000)
 
