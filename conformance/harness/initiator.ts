@@ -1,7 +1,7 @@
 // The turns that an initiator under test takes: it starts a channel, sends messages, closes the channel, releases the session.
 import { Buffer } from 'node:buffer'
 import type { Element } from './element.js'
-import { Failure } from './failure.js'
+import { Failure, Unsupported } from './failure.js'
 import { answerTo, expectValid, type Request } from './management.js'
 import { type Answer, elementOf, type Peer } from './peer.js'
 import type { Keyword } from './reader.js'
@@ -38,6 +38,7 @@ async function serve(peer: Peer, channel: number, last: (turn: Turn) => boolean,
     }
     const turn = { keyword, msgno, element: elementOf(whole), payload: whole }
     if (last(turn)) return turn
+    if (numberOf(turn) === 0) throw new Unsupported('the target releases the session without a request to close its channel')
     if (numberOf(turn) !== channel) throw new Failure(`expected ${what}; ${keyword} 0 ${msgno} with <${turn.element.name}> came`)
     peer.manage(`RPY ${msgno}`, '<ok />')
   }

@@ -66,6 +66,8 @@ export class Peer {
   #room = new Map<number, number>()
   #granted = new Map<number, number>()
   #received = new Map<number, number>()
+  /** Requests on data channels whose first frames we sent, as `1 0`. */
+  readonly #begun = new Set<string>()
   #msgno = 0
   #channel: number
   readonly #faults: Fault[] = []
@@ -101,6 +103,7 @@ export class Peer {
     const channel = Number(head.split(' ')[1])
     const seqno = wrong.seqno ?? this.due(channel)
     this.#seqnos.set(channel, advance(seqno, octets.length))
+    if (/^MSG [1-9][0-9]* [0-9]+ \*$/.test(head)) this.#begun.add(head.slice(4, -2))
     const ansno = wrong.ansno === undefined ? '' : ` ${wrong.ansno}`
     const header = `${head} ${seqno} ${wrong.size ?? octets.length}${ansno}\r\n`
     return Buffer.concat([Buffer.from(header, 'latin1'), octets, Buffer.from(wrong.trailer ?? 'END\r\n', 'latin1')])
@@ -315,7 +318,9 @@ export class Peer {
       if (heard.kind === 'seq') continue
       if (heard.kind === 'garbage') throw new Failure(`the target wrote ${show(heard.octets)} before it ended the session`)
       const name = `${heard.keyword} ${heard.channel} ${heard.msgno}`
-      if (heard.keyword !== 'MSG' && !owed.includes(name))
+      // A request may be refused before it is whole (§2.6.3), and before the target has seen what is wrong.
+      const refused = heard.keyword === 'ERR' && this.#begun.has(`${heard.channel} ${heard.msgno}`)
+      if (heard.keyword !== 'MSG' && !owed.includes(name) && !refused)
         throw new Failure(`the target ended the session, but answered first: ${name}: ${show(heard.payload)}`)
     }
     return how === 'reset' ? 'the target reset the connection' : 'the target closed the connection'

@@ -171,7 +171,9 @@ export const sender = section('rfc3080/2.2.1.1', 'Frame Header', [
       peer.credits = false
       const own = (frame: DataFrame) => frame.channel === channel
       const frames: DataFrame[] = []
-      for (let frame = await peer.take(own, 'a request'); ; frame = await peer.take(own, 'a request of more than a window')) {
+      const next = (frame: DataFrame) => own(frame) || (frame.channel === 0 && frame.keyword === 'MSG')
+      for (let frame = await peer.take(own, 'a request'); ; frame = await peer.take(next, 'a request of more than a window')) {
+        if (!own(frame)) throw new Unsupported('the target sends only requests that fit the window')
         frames.push(frame)
         if (frame.more && peer.received(channel) === INITIAL_WINDOW) break
         if (!frame.more) await peer.message(channel, frame.msgno, frame.payload, undefined, 'RPY')
