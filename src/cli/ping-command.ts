@@ -41,6 +41,8 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
         `${options.size} octets: message ${count}, ${milliseconds.toFixed(3)} ms${right ? '' : ', the reply is another message'}`,
       )
     }
+    // Some peers release no session that has an open channel.
+    await channel.close({ signal })
     await session.release({ signal })
     const summary = { sent: times.length, wrong, size: options.size, milliseconds: spread(times) }
     const { min, median, max } = summary.milliseconds
