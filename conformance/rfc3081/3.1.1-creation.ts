@@ -139,14 +139,16 @@ export const creation = section('rfc3081/3.1.1', 'Channel Creation', [
       title: 'the target has 4096 octets to say',
       judges: ['R3081-3.1.1-02', 'R3081-3.1.2-07'],
       quote: FIRST,
-      sends: 'a MSG of 4096 octets, and no SEQ',
-      expects: 'the whole reply, its last frame too, if that is empty',
+      sends: 'two MSGs whose replies have 4096 octets together, and no SEQ',
+      expects: 'the whole replies, the last frame too, if that is empty',
       of: 'listener',
     },
     async (peer) => {
       peer.credits = false
       const channel = await peer.channel()
-      await peer.echo(channel, 0, pattern(INITIAL_WINDOW - 2))
+      // The first tells how much the target puts in front of a body.
+      const { payload } = await peer.echo(channel, 0, 'x')
+      await peer.echo(channel, 1, pattern(INITIAL_WINDOW - payload.length - (payload.length - 1)))
       return undefined
     },
   ),
