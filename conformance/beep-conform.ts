@@ -4,19 +4,22 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { progress } from '@clack/prompts'
 import { Command, InvalidArgumentError } from 'commander'
+import { OBJECTS } from './cloudy/kit/visit.js'
+import { CLOUDY_SANITY } from './cloudy/sanity.js'
 import { type Expectations, parseExpectations } from './harness/expectations.js'
 import { replay } from './harness/replay.js'
 import { html } from './harness/report/html.js'
 import { junit } from './harness/report/junit.js'
 import { printable } from './harness/report/printable.js'
 import { caseLine, summary } from './harness/report/terminal.js'
-import { isUnexpected, type Results } from './harness/results.js'
+import { brief, isUnexpected, type Results } from './harness/results.js'
 import { CannotRun, type RunOptions, run } from './harness/run.js'
 import { awaited, dialled, executed, type Target } from './harness/target.js'
-import { CASES } from './index.js'
+import { CASES, CLOUDY_CASES } from './index.js'
 
 interface Options {
   readonly profile?: string
+  readonly cloudy?: boolean
   readonly listen?: number
   readonly exec?: string
   readonly tls?: boolean
@@ -29,6 +32,7 @@ interface Options {
   readonly target?: string
   readonly name?: string
   readonly json?: string
+  readonly brief?: boolean
   readonly junit?: string
   readonly html?: string
   readonly merge?: readonly string[]
@@ -43,6 +47,7 @@ const program = new Command('beep conform')
   .argument('[place]', 'tcp://HOST:PORT of a listener; not with --listen or --exec')
   .argument('[pattern...]', 'only cases whose id contains one of these')
   .option('--profile <uri>', 'the profile on which the target echoes')
+  .option('--cloudy', 'the target is a Cloudy peer: judge it by docs/PROFILES.md instead; it is dialled')
   .option('--listen <port>', 'the target is an initiator: await it on this port', number(0, 65_535))
   .option('--exec <command>', 'start the target; {port} in it is the port to listen on or, with --listen, to connect to')
   .option('--tls', 'test the TLS profile, too')
@@ -55,6 +60,7 @@ const program = new Command('beep conform')
   .option('--timeout <ms>', `how long anything awaited may take (default: ${PATIENCE})`, number(10, 600_000))
   .option('--concurrency <count>', 'cases that run at a time', number(1, 64), 1)
   .option('--json <file>', 'write the results as JSON')
+  .option('--brief', 'in the JSON, only the conversations of what did not pass, and one of each section')
   .option('--junit <file>', 'write the results as JUnit XML')
   .option('--html <directory>', 'write the results as one page, index.html')
   .option('--merge <files...>', 'run nothing: make the page for --html of the JSON results of several runs')
@@ -73,6 +79,7 @@ Examples:
   $ beep conform tcp://localhost:10288 --profile http://example.org/echo rfc3081 --strict --html report
   $ beep conform --exec 'my-beep-server --port {port}' --profile http://example.org/echo --junit results.xml
   $ beep conform --listen 10288 --exec 'my-beep-client localhost {port}' --profile http://example.org/echo
+  $ beep conform --cloudy tcp://localhost:10288
   $ beep conform --merge ours.json theirs.json --html matrix`,
   )
   .action(async (first: string | undefined, rest: readonly string[], options: Options) => {
@@ -82,12 +89,13 @@ Examples:
 
 async function conform(place: string | undefined, patterns: readonly string[], options: Options): Promise<number> {
   if (options.merge !== undefined) return merge(options.merge, options.html)
-  const cases = CASES.filter(
+  const all = options.cloudy ? CLOUDY_CASES : CASES
+  const cases = all.filter(
     ({ id }) =>
       (patterns.length === 0 || patterns.some((pattern) => id.includes(pattern))) &&
       (options.case.length === 0 || options.case.includes(id)),
   )
-  const unknown = options.case.find((id) => !CASES.some((each) => each.id === id))
+  const unknown = options.case.find((id) => !all.some((each) => each.id === id))
   if (unknown !== undefined) throw new CannotRun(`There is no case ${unknown}; --list shows all`)
   if (cases.length === 0) throw new CannotRun('No case matches; --list shows all')
   if (options.list) {
@@ -95,12 +103,14 @@ async function conform(place: string | undefined, patterns: readonly string[], o
       print(`${id}  ${level}${samples === undefined ? '' : ' property'}  ${title}`)
     return 0
   }
+  if (options.cloudy && options.listen !== undefined)
+    throw new CannotRun('A Cloudy peer is dialled: --cloudy goes with tcp://HOST:PORT or with --exec, not with --listen')
   const target = await targetOf(place, options)
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   try {
     if (options.transcript !== undefined) return await play(options.transcript, target, options.timeout ?? PATIENCE)
-    const { profile } = options
+    const profile = options.cloudy ? OBJECTS : options.profile
     if (profile === undefined) throw new CannotRun('Say on which profile the target echoes: --profile URI')
     const expectations = options.target === undefined ? undefined : await expectationsIn(options.target)
     const results = await run({
@@ -108,17 +118,18 @@ async function conform(place: string | undefined, patterns: readonly string[], o
       name: options.name ?? expectations?.name ?? target.place,
       profile,
       cases,
+      ...(options.cloudy ? { sanity: CLOUDY_SANITY } : {}),
       patience: options.timeout ?? expectations?.timeout ?? PATIENCE,
       concurrency: options.concurrency,
       seed: options.seed ?? Date.now() % 2 ** 31,
       strict: options.strict ?? false,
-      tls: options.tls ?? false,
+      tls: options.cloudy ?? options.tls ?? false,
       expectations,
       signal: stop.signal,
       ...watcher(cases.length),
     })
     process.stdout.write(summary(results))
-    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results)}\n`)
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(options.brief ? brief(results) : results)}\n`)
     if (options.junit !== undefined) await writeFile(options.junit, junit(results))
     if (options.html !== undefined) await page(options.html, [results])
     return results.died !== undefined || results.cases.some((each) => isUnexpected(each, results.strict)) ? 1 : 0
