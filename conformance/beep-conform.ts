@@ -215,6 +215,11 @@ function number(least: number, most: number): (text: string) => number {
   }
 }
 
+// Whoever reads may have had enough: `beep conform … | head -1`. The run goes on, and the target is ended with it.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
 program.parseAsync().catch((error) => {
   process.stderr.write(`beep conform: ${printable(error instanceof Error ? error.message : String(error))}\n`)
   process.exitCode = 2
