@@ -76,7 +76,12 @@ function details(one: PageData['cases'][number], targets: PageData['targets']): 
   one.results.forEach((result, at) => {
     if (result === null) return
     const [kind, sign, words] = verdict(result)
-    const heading = make('h4', {}, make('span', { class: `mark ${kind}` }, sign), ` ${targets[at]?.name ?? ''}: ${words}`)
+    const heading = make(
+      'h4',
+      {},
+      make('span', { class: `mark ${kind}` }, sign),
+      ` ${targets[at]?.name ?? ''}, ${targets[at]?.role ?? ''}: ${words}`,
+    )
     const list = make('dl')
     const row = (name: string, text: string | undefined) => {
       if (text !== undefined && text !== '') list.append(make('dt', {}, name), make('dd', {}, text))
@@ -95,7 +100,7 @@ function details(one: PageData['cases'][number], targets: PageData['targets']): 
 export function main(data: PageData): void {
   const { targets, cases } = data
   const head = make('tr', {}, make('th', { scope: 'col' }, 'Case'), make('th', { scope: 'col' }, 'Level'))
-  for (const { name, role } of targets) head.append(make('th', { scope: 'col' }, name, make('small', {}, role)))
+  for (const { name, role } of targets) head.append(make('th', { scope: 'col' }, make('span', {}, name, make('small', {}, role))))
   const body = make('tbody')
   const rows: { row: HTMLElement; unfolded: HTMLElement; one: PageData['cases'][number]; group: HTMLElement }[] = []
   const groups = new Map<string, HTMLElement>()
@@ -117,10 +122,11 @@ export function main(data: PageData): void {
       make('span', {}, one.title),
     )
     const row = make('tr', { id: one.id }, make('td', {}, button), make('td', { class: 'level' }, one.level))
-    for (const result of one.results) {
+    one.results.forEach((result, at) => {
       const [kind, sign, words] = verdict(result)
-      row.append(make('td', { class: 'cell', title: words }, make('span', { class: `mark ${kind}`, 'aria-label': words }, sign)))
-    }
+      const title = `${targets[at]?.name ?? ''}, ${targets[at]?.role ?? ''}: ${words}`
+      row.append(make('td', { class: 'cell', title }, make('span', { class: `mark ${kind}`, 'aria-label': words }, sign)))
+    })
     const unfolded = make('tr', { class: 'unfolded', hidden: '' })
     const unfold = (open: boolean) => {
       if (open && unfolded.childElementCount === 0)
@@ -133,7 +139,9 @@ export function main(data: PageData): void {
     rows.push({ row, unfolded, one, group })
     body.append(row, unfolded)
   }
-  document.querySelector('#matrix')?.append(make('thead', {}, head), body)
+  const matrix = document.querySelector('#matrix')
+  if (targets.length > 5) matrix?.classList.add('many')
+  matrix?.append(make('thead', {}, head), body)
 
   // Filters: section, level, outcome, words. Each row is hidden unless all of them let it pass.
   const select = (id: string) => document.querySelector(id) as HTMLSelectElement

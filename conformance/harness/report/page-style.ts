@@ -25,8 +25,11 @@ form input, form select { font: inherit; color: inherit; background: var(--card)
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 thead th { font-size: .85rem; vertical-align: bottom; max-width: 9rem; overflow-wrap: anywhere; }
+thead th { position: sticky; top: 4.4rem; background: var(--paper); z-index: 1; }
 thead small { display: block; font-weight: normal; color: var(--soft); }
 thead th:nth-child(n+3), td.cell { text-align: center; width: 6.5rem; }
+table.many thead th:nth-child(n+3) span { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; }
+table.many thead th:nth-child(n+3), table.many td.cell { width: 3.4rem; padding-inline: .1rem; }
 tr.section th { padding-top: 1.1rem; font-family: ui-monospace, monospace; font-size: .9rem; color: var(--accent); border-bottom-color: var(--accent); }
 tr[hidden], [hidden] { display: none; }
 td > button { all: unset; cursor: pointer; display: block; width: 100%; }
@@ -62,6 +65,6 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .ladder button[aria-pressed=true] { color: var(--accent); border-color: var(--accent); }
 .from-L button { margin-left: 14%; }
 pre.hex { color: var(--soft); margin-top: .3rem !important; white-space: pre; }
-@media (max-width: 700px) { td > button span { display: block; } .level { display: none; } thead th:nth-child(2) { display: none; } thead th:nth-child(n+3), td.cell { width: auto; } main, header { padding-inline: .7rem; } }
+@media (max-width: 700px) { td > button span { display: block; } .level { display: none; } thead th:nth-child(2) { display: none; } thead th:nth-child(n+3), td.cell { width: auto; } thead th { position: static; } main, header { padding-inline: .7rem; } }
 @media print { form { display: none; } }
 `
