@@ -4,6 +4,9 @@ import type { Config } from 'jest'
 
 const config: Config = {
   testEnvironment: 'node',
+  // Many tests wait for others: a second worker uses that time. What is slow on a busy machine has not failed.
+  maxWorkers: '100%',
+  testTimeout: 30_000,
   globalSetup: '<rootDir>/test/build.mjs',
   testMatch: [
     '<rootDir>/src/**/*.test.ts',

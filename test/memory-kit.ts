@@ -1,16 +1,13 @@
 // For the tests of memory: a victim in a process of its own, attackers that dial it or that it dials, and how much it holds meanwhile.
-import { type ChildProcess, execFile, fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, jest } from '@jest/globals'
 import { type Channel, connect, type Session } from '../src/beep/index.js'
 import { type RawPeer, rawDial, rawServer, rawStart, soon } from '../src/beep/test-kit-peer.js'
 import { ECHO } from '../src/profiles/echo.js'
 
-/** A place of its own: other tests build, too. */
-const BUILT = join('dist-bench', `memory-${process.env.JEST_WORKER_ID}`)
 export const MIB = 1_048_576
 
 // Attacks are measured, not timed: the machine may be busy.
@@ -54,10 +51,9 @@ export const look = (session: number, channel: number) => ask<Look>('look', { se
 export const endOf = (session: number) => ask<End>('end', { session })
 
 beforeAll(async () => {
-  await promisify(execFile)('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', BUILT])
   // Of the heap it has not more than this, not even for a moment.
   const execArgv = ['--expose-gc', '--unhandled-rejections=strict', '--max-old-space-size=128']
-  victim = fork(join('test', 'memory-victim.mjs'), [BUILT], { execArgv })
+  victim = fork(join('test', 'memory-victim.mjs'), ['dist'], { execArgv })
   victim.on('exit', (code, signal) => {
     const error = new Error(`The victim died: ${signal ?? code}`)
     for (const { reject } of asking.values()) reject(error)
@@ -112,14 +108,16 @@ export async function within(mebibytes: number, when = ''): Promise<void> {
   expect(growth).toBeLessThan(mebibytes)
 }
 
-/** An attacker that has dialled and greeted. */
+/** An attacker that has dialled and greeted, and whose session has begun in the victim. */
 export async function attacker(): Promise<RawPeer> {
+  const session = await ask<number>('latest')
   const peer = await rawDial(port)
   peers.push(peer)
   // What it says in small pieces is under way at once.
   ;(peer.stream as Socket).setNoDelay()
   peer.greet()
   await peer.expect(/^RPY 0 0 [\s\S]*?END\r\n/)
+  await ask('after', { session })
   return peer
 }
 

@@ -26,6 +26,8 @@ const profiles = [
 
 /** Every session there was, how it ended, and what it keeps of exchanges that nobody reads. Only the end outlives a session. */
 const sessions = []
+/** Called when the next session begins. */
+const begun = []
 
 function keep(session) {
   const entry = { session, end: undefined, ended: undefined, held: [] }
@@ -36,6 +38,7 @@ function keep(session) {
     return entry.end
   })
   sessions.push(entry)
+  for (const call of begun.splice(0)) call()
   return sessions.length - 1
 }
 
@@ -93,6 +96,11 @@ const commands = {
   },
   /** The number of the session that began last. */
   latest: () => sessions.length - 1,
+  /** Resolves once a session has begun after that one: a peer that has greeted may be ahead of us. */
+  after: async ({ session }) => {
+    while (sessions.length - 1 <= session) await new Promise((resolve) => begun.push(resolve))
+    return true
+  },
   /** Resolves once every session but the first is over. */
   alone: () => Promise.all(sessions.slice(1).map(({ ended }) => ended)).then(() => true),
   /** What the engine of a session says of a channel, once everything of this turn has been written. */
