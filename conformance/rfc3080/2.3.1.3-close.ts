@@ -90,7 +90,7 @@ const taken = [
     'number-anew',
     {
       title: 'a number that is used again and again',
-      judges: ['R3080-2.3.1.3-18', 'R3080-2.2.1.2-03'],
+      judges: ['R3080-2.3.1.3-18'],
       quote: 'subsequently followed by the channel being successfully started',
       sends: 'starts with one number, any messages on the channel, closes',
       expects: 'each time the channel, counting from 0 in both directions, with a window of 4096 octets',
