@@ -330,7 +330,7 @@ export const replies = section('rfc3080/2.2.1.1', 'Frame Header', [
     async (peer) => {
       const { channel, msgno, payload } = await expectRequest(peer)
       peer.send(`MSG ${channel} ${msgno} .`, '\r\nhello')
-      peer.send(`RPY ${channel} ${msgno} .`, payload)
+      await peer.message(channel, msgno, payload, undefined, 'RPY')
       return expectTaken(peer, channel, msgno, 'hello')
     },
   ),
