@@ -10,7 +10,7 @@ import { CASES } from './index.js'
 const TARGETS = join('conformance', 'targets')
 const RESULTS = join('docs', 'conformance', 'results')
 const PAGE = join('docs', 'conformance', 'index.html')
-const KEYS = ['beepcore-java-listener', 'vortex-listener', 'vortex-initiator']
+const KEYS = ['beepcore-java-listener', 'beepcore-java-initiator', 'vortex-listener', 'vortex-initiator']
 
 const ids = CASES.map(({ id }) => id)
 const names = (directory: string) =>
