@@ -10,7 +10,7 @@ import { Failure, Unsupported } from './failure.js'
 import type { Peer } from './peer.js'
 import { brief, isUnexpected, type Results } from './results.js'
 import { CannotRun, type RunOptions, run } from './run.js'
-import { dialled, executed, type Target } from './target.js'
+import { awaited, dialled, executed, type Target } from './target.js'
 
 const about = { title: 'a case', judges: [], quote: '', sends: 'something', expects: 'something' }
 const [passes, fails, shouldFail, cannot, waits] = section('rfc3080/0', 'Trial', [
@@ -295,6 +295,31 @@ describe('targets that stop', () => {
       await started.close()
     }
   })
+
+  test('a client that crashes is told; one that ends is not', async () => {
+    const client = (end: string) =>
+      `exec '${process.execPath}' -e "require('node:net').connect({port}, 'localhost').on('error', () => {}).on('connect', () => { ${end} })"`
+    for (const [end, told] of [
+      ["process.kill(process.pid, 'SIGSEGV')", /^its program ended \(SIGSEGV\)$/],
+      ['process.exit(1)', undefined],
+    ] as const) {
+      const started = await awaited(0, client(end))
+      try {
+        const socket = await started.open(10_000)
+        socket.on('error', () => {})
+        const closed = once(socket, 'close')
+        socket.resume()
+        await closed
+        // The next is started, and the end of the one before is told all the same.
+        ;(await started.open(10_000)).destroy()
+        const lost = await started.lost?.()
+        if (told === undefined) expect(lost).toBeUndefined()
+        else expect(lost).toMatch(told)
+      } finally {
+        await started.close()
+      }
+    }
+  }, 20_000)
 
   test('a command that does not listen is told with its last words', async () => {
     const started = await executed('echo no such option >&2; exit 1')

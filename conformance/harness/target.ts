@@ -17,7 +17,7 @@ export interface Target {
    * @throws Unreachable
    */
   open(patience: number): Promise<Duplex>
-  /** Whether its program has ended since it was last asked, in words; only where we started it. */
+  /** Whether its program has ended since it was last asked, a client by a signal, in words; only where we started it. */
   lost?(): Promise<string | undefined>
   close(): Promise<void>
 }
@@ -99,6 +99,8 @@ export async function awaited(port: number, command: string | undefined): Promis
   await once(server, 'listening')
   const own = (server.address() as { port: number }).port
   const programs = new Set<Program>()
+  /** How a program came to a bad end before it was started again, while nobody has been told. */
+  let fallen: string | undefined
   return {
     role: 'initiator',
     place: `port ${own}`,
@@ -106,6 +108,7 @@ export async function awaited(port: number, command: string | undefined): Promis
       // What another program left behind is not what this one says.
       if (command !== undefined) for (const socket of waiting.splice(0)) socket.destroy()
       // One whose case is over has nothing more to do.
+      for (const program of programs) fallen ??= program.fallen()
       await Promise.all([...programs].map((program) => program.stop()))
       programs.clear()
       if (command !== undefined) {
@@ -114,6 +117,13 @@ export async function awaited(port: number, command: string | undefined): Promis
         program.start(own)
       }
       return nextSocket(server, waiting, Math.max(patience, STARTING))
+    },
+    async lost() {
+      await new Promise((resolve) => setTimeout(resolve, DYING))
+      for (const program of programs) fallen ??= program.fallen()
+      const told = fallen
+      fallen = undefined
+      return told
     },
     async close() {
       server.close()
@@ -225,6 +235,12 @@ class Program {
     const end = this.#untold ?? this.#end()
     this.#untold = undefined
     return end
+  }
+
+  /** Tells once when it was ended by a signal, as a crash is: an exit, with whatever code, is how a client ends. */
+  fallen(): string | undefined {
+    const { exitCode, signalCode } = this.#child ?? {}
+    return signalCode != null || (exitCode ?? 0) > 128 ? this.#end() : undefined
   }
 
   #end(): string | undefined {
