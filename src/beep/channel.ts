@@ -66,6 +66,11 @@ export interface Channel {
 /** An idle channel has no table of its own: a session may have a hundred thousand. Nothing is ever put into this. */
 const NO_EXCHANGES = new Map<number, OutboundExchange>()
 
+/** Why handlers should come to an end before their channel does. */
+function asked(): DOMException {
+  return new DOMException('The peer asks to close the channel', 'AbortError')
+}
+
 /** What handlers of one channel are given. */
 class Context implements HandlerContext {
   readonly #channel: OpenChannel
@@ -98,7 +103,10 @@ export class OpenChannel implements Channel, Receiving {
   #replied: OutgoingMessage | undefined
   /** The next handler waits until replies have left. */
   #resting = false
+  /** Made when a handler asks for its signal. */
   #abort: AbortController | undefined
+  /** The peer has asked to close the channel, and has no answer yet. */
+  #leaving = false
   #context: Context | undefined
   #priority = 0
   #reason: CloseReason | undefined
@@ -192,6 +200,7 @@ export class OpenChannel implements Channel, Receiving {
   get signal(): AbortSignal {
     this.#abort ??= new AbortController()
     if (this.#reason !== undefined) this.#abort.abort(new ClosedError(`Channel ${this.number} is closed`, this.#reason))
+    else if (this.#leaving) this.#abort.abort(asked())
     return this.#abort.signal
   }
 
@@ -317,12 +326,13 @@ export class OpenChannel implements Channel, Receiving {
 
   /** The peer asks to close it, or the session: handlers that take long should come to an end, those that begin now too. */
   askedToClose(): void {
-    this.#abort ??= new AbortController()
-    this.#abort.abort(new DOMException('The peer asks to close the channel', 'AbortError'))
+    this.#leaving = true
+    this.#abort?.abort(asked())
   }
 
   /** The close was refused: handlers that begin now have all their time. */
   stays(): void {
+    this.#leaving = false
     if (this.#abort?.signal.aborted) this.#abort = undefined
   }
 
@@ -330,12 +340,14 @@ export class OpenChannel implements Channel, Receiving {
   end(reason: CloseReason): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
+    this.#waiting = []
+    this.#resolveClosed?.(reason)
+    // An error is dear, and mostly there is nobody to be told.
+    if (this.#exchanges.size === 0 && this.#serving === undefined && this.#abort === undefined) return
     const error = new ClosedError(`Channel ${this.number} ended`, reason)
     for (const exchange of this.#exchanges.values()) exchange.fail(error)
     this.#exchanges.clear()
     this.#serving?.message.fail(error)
-    this.#waiting = []
     this.#abort?.abort(error)
-    this.#resolveClosed?.(reason)
   }
 }
