@@ -107,7 +107,7 @@ async function conform(place: string | undefined, patterns: readonly string[], o
     throw new CannotRun('A Cloudy peer is dialled: --cloudy goes with tcp://HOST:PORT or with --exec, not with --listen')
   const target = await targetOf(place, options)
   const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
   try {
     if (options.transcript !== undefined) return await play(options.transcript, target, options.timeout ?? PATIENCE)
     const profile = options.cloudy ? OBJECTS : options.profile
