@@ -3,10 +3,13 @@ import { Buffer } from 'node:buffer'
 import { INITIAL_WINDOW } from '../../src/beep/limits.js'
 import { advance, distance } from '../../src/beep/seqno.js'
 import { type Connection, show, type TlsCredentials } from './connection.js'
-import { type Element, escapeXml, parseElement } from './element.js'
+import { type Element, escapeXml } from './element.js'
 import { Failure, Unsupported } from './failure.js'
+import { bodyOf, elementOf } from './payload.js'
 import type { DataFrame, Fault, Heard, SeqFrame } from './reader.js'
 import type { Role } from './results.js'
+
+export { bodyOf, elementOf } from './payload.js'
 
 /** The header of messages on channel 0, exactly as strict peers want it. */
 export const BEEP_XML = 'Content-Type: application/beep+xml\r\n\r\n'
@@ -394,21 +397,4 @@ export class Peer {
 
 async function alone(): Promise<never> {
   throw new Unsupported('this takes more than one connection')
-}
-
-/** The body of a payload, behind entity headers and the empty line. */
-export function bodyOf(payload: Buffer): Buffer {
-  if (payload.subarray(0, 2).toString('latin1') === '\r\n') return payload.subarray(2)
-  const at = payload.indexOf('\r\n\r\n')
-  return at === -1 ? payload : payload.subarray(at + 4)
-}
-
-/** The element of a message on channel 0. @throws Failure when there is none */
-export function elementOf(payload: Buffer): Element {
-  const body = bodyOf(payload)
-  try {
-    return parseElement(new TextDecoder('utf-8', { fatal: true }).decode(body))
-  } catch (error) {
-    throw new Failure(`what came on channel 0 is not XML (${(error as Error).message.split('\n')[0]}): ${show(payload)}`)
-  }
 }
