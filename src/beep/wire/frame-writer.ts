@@ -8,15 +8,16 @@ const SLAB = 65_536
 /** A payload up to this size is copied into the slab with its neighbours; from there on a reference is cheaper (measured). */
 const COPY_UP_TO = 1024
 const TRAILER_SIZE = 5
-const DIGITS = new Uint8Array(10)
 
 // One slab serves every writer of the process, so that an idle session holds none. Cutting is synchronous: nobody else writes meanwhile.
 let slab = Buffer.alloc(0)
 let slabEnd = 0
+/** Nothing was laid out. Nothing is ever put into it. */
+const NO_PARTS: Uint8Array[] = []
 
 /** Cuts frames into a list of parts that can be written in order. */
 export class FrameWriter {
-  #parts: Uint8Array[] = []
+  #parts = NO_PARTS
   /** Where the view that is being filled began in the slab; -1 when none is: between two `take()`s others write to the slab. */
   #begin = -1
   #octets = 0
@@ -29,13 +30,14 @@ export class FrameWriter {
   /** One SEQ frame (RFC 3081 §3.1.3). */
   seq(channel: number, ackno: number, window: number): void {
     this.#reserve(MAX_HEADER)
-    const before = slabEnd
-    this.#word('SEQ')
-    this.#number(channel)
-    this.#number(ackno)
-    this.#number(window)
-    this.#crlf()
-    this.#octets += slabEnd - before
+    const to = slab
+    let at = putWord(to, slabEnd, 'SEQ')
+    at = putNumber(to, at, channel)
+    at = putNumber(to, at, ackno)
+    at = putNumber(to, at, window)
+    at = putCrlf(to, at)
+    this.#octets += at - slabEnd
+    slabEnd = at
   }
 
   /** Header, payload and trailer of one data frame (RFC 3080 §2.2.1). The payload is what stands in `payload`, `size` octets together. */
@@ -50,30 +52,28 @@ export class FrameWriter {
     payload: readonly Uint8Array[],
   ): void {
     this.#reserve(MAX_HEADER)
-    const before = slabEnd
-    this.#word(keyword)
-    this.#number(channel)
-    this.#number(msgno)
-    slab[slabEnd++] = 32
-    slab[slabEnd++] = more ? 42 : 46
-    this.#number(seqno)
-    this.#number(size)
-    if (keyword === 'ANS') this.#number(ansno)
-    this.#crlf()
-    this.#octets += slabEnd - before + size + TRAILER_SIZE
+    const to = slab
+    let at = putWord(to, slabEnd, keyword)
+    at = putNumber(to, at, channel)
+    at = putNumber(to, at, msgno)
+    to[at++] = 32
+    to[at++] = more ? 42 : 46
+    at = putNumber(to, at, seqno)
+    at = putNumber(to, at, size)
+    if (keyword === 'ANS') at = putNumber(to, at, ansno)
+    at = putCrlf(to, at)
+    this.#octets += at - slabEnd + size + TRAILER_SIZE
+    slabEnd = at
     for (const piece of payload) this.#piece(piece)
     this.#reserve(TRAILER_SIZE)
-    slab[slabEnd++] = 69 // END CR LF
-    slab[slabEnd++] = 78
-    slab[slabEnd++] = 68
-    this.#crlf()
+    slabEnd = putTrailer(slab, slabEnd)
   }
 
   /** What was laid out since the last `take()`, in order. */
   take(): Uint8Array[] {
     this.#flush()
     const parts = this.#parts
-    this.#parts = []
+    this.#parts = NO_PARTS
     this.#octets = 0
     return parts
   }
@@ -82,16 +82,14 @@ export class FrameWriter {
     const size = piece.length
     if (size > COPY_UP_TO) {
       this.#flush()
-      this.#parts.push(piece)
-    } else if (size > 64) {
-      this.#reserve(size)
-      slab.set(piece, slabEnd)
-      slabEnd += size
-    } else {
-      // For a few octets the call into the engine's copy costs more than the copy.
-      this.#reserve(size)
-      for (let index = 0; index < size; index++) slab[slabEnd++] = piece[index]!
+      this.#part(piece)
+      return
     }
+    this.#reserve(size)
+    // For a few octets the call into the engine's copy costs more than the copy.
+    if (size > 16) slab.set(piece, slabEnd)
+    else for (let index = 0; index < size; index++) slab[slabEnd + index] = piece[index]!
+    slabEnd += size
   }
 
   /** Room for `octets` in one piece, in the view that is being filled or in a new one. */
@@ -105,31 +103,55 @@ export class FrameWriter {
   }
 
   #flush(): void {
-    if (this.#begin !== -1 && slabEnd > this.#begin) this.#parts.push(slab.subarray(this.#begin, slabEnd))
+    if (this.#begin !== -1 && slabEnd > this.#begin) this.#part(slab.subarray(this.#begin, slabEnd))
     this.#begin = -1
   }
 
-  #word(word: string): void {
-    slab[slabEnd++] = word.charCodeAt(0)
-    slab[slabEnd++] = word.charCodeAt(1)
-    slab[slabEnd++] = word.charCodeAt(2)
+  #part(octets: Uint8Array): void {
+    // Mostly it is the only one.
+    if (this.#parts === NO_PARTS) this.#parts = [octets]
+    else this.#parts.push(octets)
   }
+}
 
-  /** A space and the number in decimal, without leading zeros. */
-  #number(value: number): void {
-    slab[slabEnd++] = 32
-    let count = 0
-    let rest = value
-    do {
-      const next = Math.floor(rest / 10)
-      DIGITS[count++] = 48 + rest - next * 10
-      rest = next
-    } while (rest > 0)
-    while (count > 0) slab[slabEnd++] = DIGITS[--count]!
-  }
+// Each puts something at a place and gives the place behind it.
 
-  #crlf(): void {
-    slab[slabEnd++] = 13
-    slab[slabEnd++] = 10
+function putWord(to: Uint8Array, at: number, word: string): number {
+  to[at] = word.charCodeAt(0)
+  to[at + 1] = word.charCodeAt(1)
+  to[at + 2] = word.charCodeAt(2)
+  return at + 3
+}
+
+/** A space and the number in decimal, without leading zeros. In 32 bits without a sign a division by ten is a multiplication. */
+function putNumber(to: Uint8Array, at: number, value: number): number {
+  to[at] = 32
+  const last = at + digits(value)
+  let rest = value >>> 0
+  for (let place = last; place > at; place--) {
+    const next = (rest / 10) >>> 0
+    to[place] = 48 + ((rest - Math.imul(next, 10)) | 0)
+    rest = next
   }
+  return last + 1
+}
+
+function digits(value: number): number {
+  let count = 1
+  for (let bound = 10; count < 10 && value >= bound; bound *= 10) count++
+  return count
+}
+
+function putCrlf(to: Uint8Array, at: number): number {
+  to[at] = 13
+  to[at + 1] = 10
+  return at + 2
+}
+
+/** END CR LF */
+function putTrailer(to: Uint8Array, at: number): number {
+  to[at] = 69
+  to[at + 1] = 78
+  to[at + 2] = 68
+  return putCrlf(to, at + 3)
 }
