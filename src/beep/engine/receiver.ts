@@ -44,12 +44,12 @@ export class Receiver {
     const core = this.#core
     while (core.over === undefined && !core.hasEvent) {
       const part = this.#reader.next()
+      if (part === undefined) return undefined
       let event: Event | undefined
       if (part === 'header') this.#header(this.#reader.header!)
       else if (part === 'payload') event = this.#payload(this.#reader.payload)
       else if (part === 'end') event = this.#end(NOTHING)
-      else if (part === 'seq') this.#seq(this.#reader.seq!)
-      else return undefined
+      else this.#seq(this.#reader.seq!)
       // Before whatever it brought about: the last reply on a channel comes before the channel's end.
       if (event !== undefined) return event
     }

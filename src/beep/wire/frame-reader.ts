@@ -229,19 +229,20 @@ export class FrameReader {
     range: Rule = 'rfc3080/2.2.1.1/range',
   ): number {
     const octets = this.#octets
+    const begin = this.#cursor
+    const end = this.#end
     let value = 0
-    let digits = 0
-    while (this.#cursor < this.#end) {
-      const octet = octets[this.#cursor++]!
+    for (let at = begin; at < end; ) {
+      const octet = octets[at++]!
       if (octet >= 48 && octet <= 57) {
-        if (digits === 1 && value === 0) throw this.#violation(syntax)
+        if (value === 0 && at === begin + 2) throw this.#violation(syntax, at)
         value = value * 10 + (octet - 48)
-        digits++
-        if (digits > 10) throw this.#violation(range)
-      } else if (octet === terminator && digits > 0) {
-        if (value > max) throw this.#violation(range)
+        if (at > begin + 10) throw this.#violation(range, at)
+      } else if (octet === terminator && at > begin + 1) {
+        if (value > max) throw this.#violation(range, at)
+        this.#cursor = at
         return value
-      } else throw this.#violation(syntax)
+      } else throw this.#violation(syntax, at)
     }
     return -1
   }
@@ -258,9 +259,9 @@ export class FrameReader {
   }
 
   /** The error names the header up to its offending octet: at most 62 octets, fit for a log. */
-  #violation(rule: Rule): ProtocolError {
+  #violation(rule: Rule, at = this.#cursor): ProtocolError {
     let seen = ''
-    for (const octet of this.#octets.subarray(this.#from, this.#cursor)) {
+    for (const octet of this.#octets.subarray(this.#from, at)) {
       seen += octet >= 32 && octet < 127 ? String.fromCharCode(octet) : `\\x${octet.toString(16).padStart(2, '0')}`
     }
     return new ProtocolError(rule, `at the last octet of "${seen}"`)
