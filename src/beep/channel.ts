@@ -223,15 +223,17 @@ export class OpenChannel implements Channel, Receiving {
 
   // What the session tells
 
-  /** A message begins. */
-  message(event: Extract<Event, { type: 'message' }>): void {
+  /** A message begins. @returns whether it has been dealt with: nobody goes on with it later */
+  message(event: Extract<Event, { type: 'message' }>): boolean {
     const message = new InboundMessage(event.headers, event.overhead, this)
+    let done = false
     if (event.octets.length > 0 || event.last) message.arrive(event.octets, event.last)
     if (event.keyword === 'MSG') {
       this.#arriving = event.last ? undefined : message
       if (event.last) this.#hold()
       this.#waiting.push({ msgno: event.msgno, message })
       this.serve()
+      done = event.last && this.#serving === undefined
     } else {
       const exchange = this.#exchanges.get(event.msgno)
       if (exchange === undefined) message.discard()
@@ -245,6 +247,7 @@ export class OpenChannel implements Channel, Receiving {
       if (event.last && event.keyword !== 'ANS') this.#exchanges.delete(event.msgno)
     }
     if (message.unsettled) this.session.keep(message)
+    return done
   }
 
   /** More of a message. */
@@ -272,7 +275,7 @@ export class OpenChannel implements Channel, Receiving {
   serve(): void {
     while (this.#serving === undefined) {
       if (this.#resting) return
-      if (this.#crowded) {
+      if (this.#crowded()) {
         this.#resting = true
         void this.session.moved.wait().then(() => {
           this.#resting = false
@@ -302,7 +305,7 @@ export class OpenChannel implements Channel, Receiving {
   }
 
   /** Two peers that ask each other on one channel must not wait for each other: then only what is beyond all measure counts. */
-  get #crowded(): boolean {
+  #crowded(): boolean {
     if (this.session.engine.replies > MAX_SESSION_REPLIES) return true
     const last = this.#replied
     if (last === undefined || last.sent) return false

@@ -34,6 +34,8 @@ const ends = channel('beep:end')
 const errors = channel('beep:error')
 const octetsPassed = channel('beep:octets')
 const debug = debuglog('beep')
+/** NODE_DEBUG is read once: asking each time would cost every chunk a call. */
+const debugging = debug.enabled
 
 /** The traces of the sessions alive, for NODE_DEBUG=beep. */
 const traces = new WeakMap<Session, Trace>()
@@ -53,11 +55,11 @@ export function noteError(session: Session | undefined, error: unknown): void {
 
 /** Whether anybody watches octets: asked before they are looked at, so that watching costs nothing when unused. */
 export function watched(): boolean {
-  return debug.enabled || octetsPassed.hasSubscribers
+  return debugging || octetsPassed.hasSubscribers
 }
 
 export function noteOctets(session: Session, from: Role, octets: Uint8Array): void {
-  if (debug.enabled) {
+  if (debugging) {
     const trace = traces.get(session) ?? new Trace()
     traces.set(session, trace)
     const lines = trace.push(from, octets)

@@ -65,7 +65,14 @@ export class OutboundExchange implements Exchange {
       this.#inProgress.set(ansno, message)
     }
     if (this.#abandoned) message.discard()
-    else if (keyword === 'ERR') {
+    else if (keyword === 'RPY' && this.#awaiting !== undefined) {
+      // The usual case: somebody awaits the one reply.
+      const { resolve } = this.#awaiting
+      this.#awaiting = undefined
+      this.#end()
+      resolve(message.hand())
+      return
+    } else if (keyword === 'ERR') {
       void refusal(message).then((error) => this.fail(error))
       return
     } else if (keyword !== 'NUL') {
@@ -124,7 +131,7 @@ export class OutboundExchange implements Exchange {
   // What the user does
 
   reply(): Promise<Message> {
-    if (this.#awaiting !== undefined || this.#settled) return this.#something().then(() => this.#outcome())
+    if (this.#awaiting !== undefined || this.#settled()) return this.#something().then(() => this.#outcome())
     // The usual case costs one promise: what comes settles it.
     return new Promise((resolve, reject) => {
       this.#awaiting = { resolve, reject }
@@ -173,13 +180,13 @@ export class OutboundExchange implements Exchange {
   }
 
   /** There is a message, an error or the end. */
-  get #settled(): boolean {
+  #settled(): boolean {
     return this.#arrived.length > 0 || this.#ended || this.#error !== undefined
   }
 
   #rouse(): void {
     const awaiting = this.#awaiting
-    if (awaiting !== undefined && this.#settled) {
+    if (awaiting !== undefined && this.#settled()) {
       this.#awaiting = undefined
       try {
         awaiting.resolve(this.#outcome())
@@ -191,7 +198,7 @@ export class OutboundExchange implements Exchange {
   }
 
   async #something(): Promise<void> {
-    while (!this.#settled) {
+    while (!this.#settled()) {
       this.#wake ??= new Wake()
       await this.#wake.wait()
     }

@@ -1,4 +1,6 @@
 // A session at work: the engine's events become channels, promises and handlers; what is said is written when the turn ends.
+import { Buffer } from 'node:buffer'
+import process from 'node:process'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { Answers } from './answers.js'
@@ -41,10 +43,14 @@ export class LiveSession implements Session {
   readonly writers = new Writers(this)
   readonly gathering = new Gathering()
   /** Messages that hold views of chunks of this turn. */
-  #kept: InboundMessage[] = []
+  readonly #kept: InboundMessage[] = []
   #scheduled = false
   /** The last chunk was a large one. */
   #bulk = false
+  /** Octets are being handled that came: what is said meanwhile waits for the end of that. */
+  #receiving = false
+  /** Of what came, something goes on among the microtasks: whoever awaited it may say more. */
+  #goesOn = false
   /** A tuning message is being handled: nothing behind it may be parsed. */
   #held = false
   /** Roused when octets have come or left: whoever waits for a change looks again. */
@@ -162,7 +168,8 @@ export class LiveSession implements Session {
     if (this.#scheduled || this.#reason !== undefined) return
     this.#scheduled = true
     if (this.#bulk) setImmediate(this.#flush)
-    else void RESOLVED.then(this.#flushSoon)
+    // Mostly a promise is being continued: then this is called when no other is left.
+    else if (!this.#receiving) process.nextTick(this.#flush)
   }
 
   /** The message holds views of a chunk: at the end of the turn it must let go of what is small. */
@@ -241,9 +248,15 @@ export class LiveSession implements Session {
     if (watched()) noteOctets(this, this.role === 'initiator' ? 'listener' : 'initiator', octets)
     this.#heard = true
     this.#bulk = octets.length >= BULK
+    this.#receiving = true
+    this.#goesOn = false
     this.pump()
     this.moved.rouse()
     if (this.engine.pending) this.schedule()
+    this.#receiving = false
+    if (!this.#scheduled || this.#bulk) return
+    if (this.#goesOn) void RESOLVED.then(this.#flushSoon)
+    else this.#flush()
   }
 
   #checkIdle(milliseconds: number): void {
@@ -267,8 +280,9 @@ export class LiveSession implements Session {
   readonly #flush = (): void => {
     this.#scheduled = false
     if (this.#kept.length > 0) {
-      for (const message of this.#kept) if (message.unsettled) message.settle()
-      this.#kept = []
+      // Emptied one by one, the array keeps its room.
+      for (let message = this.#kept.pop(); message !== undefined; message = this.#kept.pop())
+        if (message.unsettled) message.settle()
     }
     this.driver.flush()
   }
@@ -285,7 +299,7 @@ export class LiveSession implements Session {
   #handle(event: Event): void {
     switch (event.type) {
       case 'message':
-        this.channels.get(event.channel)?.message(event)
+        if (this.channels.get(event.channel)?.message(event)) return
         break
       case 'data':
         this.channels.get(event.channel)?.data(event)
@@ -329,6 +343,7 @@ export class LiveSession implements Session {
         this.end({ kind: 'terminated', by, ...(error === undefined ? {} : { error }) })
       }
     }
+    this.#goesOn = true
   }
 
   // Profiles and channels

@@ -1,4 +1,5 @@
 // Messages as users hold them: what a peer sent, taken once, credited as it is taken.
+import { Buffer } from 'node:buffer'
 import { Readable } from 'node:stream'
 import type { Gathering, Place } from './gathering.js'
 import { Wake } from './wake.js'
@@ -91,7 +92,11 @@ export class InboundMessage implements Message {
 
   arrive(octets: Uint8Array, last: boolean): void {
     if (this.#discarded) this.#receiving.credit(octets.length)
-    else if (octets.length > 0) this.#pieces.push(octets)
+    else if (octets.length > 0) {
+      // Mostly it is the only one: room for more would cost more than the message.
+      if (this.#pieces.length === 0) this.#pieces = [octets]
+      else this.#pieces.push(octets)
+    }
     if (last) {
       this.complete = true
       if (this.#handed) this.#pay()
@@ -123,8 +128,8 @@ export class InboundMessage implements Message {
   /** A reply is given to who asked for it: what they do not look at must not stall the channel, so long as it is here whole. */
   hand(): this {
     this.#handed = true
-    this.acknowledge()
     if (this.complete) this.#pay()
+    else this.acknowledge()
     return this
   }
 
@@ -182,7 +187,7 @@ export class InboundMessage implements Message {
   async bytes(limit = this.#receiving.maxMessage): Promise<Buffer> {
     this.#take()
     const only = this.#only(limit)
-    if (only !== undefined) return worthKeeping(only) ? asBuffer(only) : Buffer.from(only)
+    if (only !== undefined) return worthKeeping(only) ? asBuffer(only) : copied(only)
     return this.#gather(limit)
   }
 
@@ -213,8 +218,11 @@ export class InboundMessage implements Message {
 
   #pay(): void {
     if (this.#paid) return
-    for (let index = this.#head; index < this.#pieces.length; index++) this.#receiving.credit(this.#pieces[index]!.length)
+    let octets = this.#overhead
+    for (let index = this.#head; index < this.#pieces.length; index++) octets += this.#pieces[index]!.length
+    this.#overhead = 0
     this.#paid = true
+    if (octets > 0) this.#receiving.credit(octets)
   }
 
   #take(): void {
@@ -253,7 +261,7 @@ export class InboundMessage implements Message {
         }
         pieces.push(piece)
         // What comes meanwhile holds window, which is what holds the peer.
-        while (!this.#final && gathering.crowded(place)) await gathering.room(place)
+        while (!this.#final() && gathering.crowded(place)) await gathering.room(place)
       }
       return pieces.join(place.octets)
     } finally {
@@ -263,7 +271,7 @@ export class InboundMessage implements Message {
   }
 
   /** Nothing more of it will come. */
-  get #final(): boolean {
+  #final(): boolean {
     return this.complete || this.#discarded || this.#error !== undefined
   }
 
@@ -356,6 +364,13 @@ export function tooLarge(limit: number): RangeError {
 
 function discarded(): TypeError {
   return new TypeError('The rest of this message was discarded: its handler had ended, or nobody waited for it any more')
+}
+
+/** As `Buffer.from(octets)`, which asks about more kinds of values, in half the time. */
+function copied(octets: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafe(octets.length)
+  copy.set(octets)
+  return copy
 }
 
 function asBuffer(octets: Uint8Array): Buffer {

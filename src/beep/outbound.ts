@@ -1,4 +1,5 @@
 // Bodies on their way out: a string or octets at once, a stream as fast as the peer's window opens.
+import { Buffer } from 'node:buffer'
 import type { OutgoingMessage } from './engine/outbox.js'
 import { MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'

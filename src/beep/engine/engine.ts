@@ -214,8 +214,8 @@ export class Engine {
     if (keyword === 'NUL' && payload?.some((piece) => piece.length > 0))
       throw new TypeError('NUL has no payload, not even the empty line of an entity (RFC 3080 §2.2.1.1)')
     const message = keyword === 'MSG' ? this.#request(channel) : reply(channel, keyword, msgno, ansno)
-    for (const piece of payload ?? []) message.write(piece)
-    message.ended = payload !== undefined || keyword === 'NUL'
+    if (payload !== undefined) message.complete(payload)
+    else if (keyword === 'NUL') message.ended = true
     this.#core.queue(message)
     return message
   }

@@ -40,6 +40,14 @@ export class OutgoingMessage {
     this.owed = owed
   }
 
+  /** Says at once all that there is to say. */
+  complete(payload: readonly Uint8Array[]): void {
+    // One array of the right size instead of one that grows.
+    this.#pieces = payload.filter(isSomething)
+    for (const piece of this.#pieces) this.queued += piece.length
+    this.ended = true
+  }
+
   write(octets: Uint8Array): void {
     if (octets.length === 0) return
     this.#pieces.push(octets)
@@ -105,6 +113,10 @@ export class OutgoingMessage {
       this.#head = 0
     }
   }
+}
+
+function isSomething(piece: Uint8Array): boolean {
+  return piece.length > 0
 }
 
 /**
