@@ -12,7 +12,7 @@ import { formatElement } from './wire/elements.js'
 
 /** A close that was asked for and has no answer yet. */
 interface Settling {
-  readonly timer: NodeJS.Timeout | undefined
+  timer: NodeJS.Timeout | undefined
 }
 
 export class Answers {
@@ -88,7 +88,7 @@ export class Answers {
   /** `<ok/>` follows once the profile agrees and everything has been sent and answered; what never ends is refused after a while. */
   close({ channel: number, code, text }: Extract<Event, { type: 'close' }>): void {
     const session = this.#session
-    const settling = this.crossed(number)
+    const settling = this.#ask(number)
     const agree = () => {
       // The profile may decide when it is too late.
       if (this.#settling.get(number) !== settling || session.over) return
@@ -106,15 +106,26 @@ export class Answers {
     } catch (error) {
       refuse(error)
     }
+    // What has an answer already needs no timer.
+    if (session.engine.closeAsked(number)) this.#watch(number, settling)
   }
 
   /** A close that the peer asks for, be it that ours crossed it: what is under way should end, and what does not is a reason to refuse. */
-  crossed(number: number): Settling {
+  crossed(number: number): void {
+    this.#watch(number, this.#ask(number))
+  }
+
+  #ask(number: number): Settling {
     for (const channel of this.#concerned(number)) channel.askedToClose()
-    const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
-    const settling = { timer: after(this.#session.options.settleTimeout ?? SETTLE_TIMEOUT, late) }
+    const settling: Settling = { timer: undefined }
     this.#settling.set(number, settling)
     return settling
+  }
+
+  #watch(number: number, settling: Settling): void {
+    if (this.#settling.get(number) !== settling) return
+    const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
+    settling.timer = after(this.#session.options.settleTimeout ?? SETTLE_TIMEOUT, late)
   }
 
   /** With number 0, the release, all channels. */

@@ -383,8 +383,9 @@ export class LiveSession implements Session {
   end(reason: CloseReason<Session>): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
-    const error = reason.kind === 'refused' ? reason.error : new ClosedError('The session ended', reason)
-    this.#greeted.reject(error)
+    // An error is dear, and mostly there is nobody to be told.
+    const error = () => (reason.kind === 'refused' ? reason.error : new ClosedError('The session ended', reason))
+    if (this.engine.greeting === undefined) this.#greeted.reject(error())
     this.questions.end(reason, error)
     this.#answers.end()
     clearInterval(this.#idle)

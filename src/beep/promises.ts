@@ -56,8 +56,11 @@ export function onAbort(signal: AbortSignal, call: () => void): () => void {
 }
 
 /** The promise, or the reason of the signal if that aborts first. */
-export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return signal === undefined ? promise : watching(promise, signal)
+}
+
+async function watching<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
   const aborted = deferred<never>()
   const undo = onAbort(signal, () => aborted.reject(signal.reason as Error))
@@ -80,17 +83,23 @@ export function after(milliseconds: number, call: () => void): NodeJS.Timeout | 
  * The promise, or an error with code `BEEP_ERR_TIMEOUT` when it takes longer.
  * @param milliseconds 0 waits for ever
  */
-export async function within<T>(milliseconds: number, what: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+export function within<T>(milliseconds: number, what: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (milliseconds === 0) return abortable(promise, signal)
-  const late = deferred<never>()
-  const timer = setTimeout(() => {
-    late.reject(Object.assign(new Error(`${what} took longer than ${milliseconds} ms`), { code: 'BEEP_ERR_TIMEOUT' }))
-  }, milliseconds)
-  try {
-    return await abortable(Promise.race([promise, late.promise]), signal)
-  } finally {
-    clearTimeout(timer)
-  }
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(Object.assign(new Error(`${what} took longer than ${milliseconds} ms`), { code: 'BEEP_ERR_TIMEOUT' }))
+    }, milliseconds)
+    abortable(promise, signal).then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
 }
 
 export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -110,13 +110,13 @@ export class Questions {
     this.#closing.delete(number)
   }
 
-  /** The session is over. */
-  end(reason: CloseReason, error: Error): void {
-    for (const starting of this.#starting.values()) starting.reject(error)
+  /** The session is over. @param error makes what those are told who wait in vain */
+  end(reason: CloseReason, error: () => Error): void {
+    for (const starting of this.#starting.values()) starting.reject(error())
     for (const [number, closing] of this.#closing) {
       // With the session every channel is closed; but a release that was not agreed upon is none.
       if (number !== 0 || reason.kind === 'released') closing.resolve()
-      else closing.reject(error)
+      else closing.reject(error())
     }
   }
 }

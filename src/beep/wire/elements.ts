@@ -189,9 +189,29 @@ const READERS: { readonly [N in Name]: (element: SimpleElement) => Named<N> } = 
  * @throws ElementError 500 or 501
  */
 export function parseElement(octets: Uint8Array, maxOctets?: number): Element {
-  const element = parseSimple(octets, maxOctets)
-  checkContent(element)
-  return READERS[element.name as Name](element)
+  const key =
+    octets.length <= MAX_KNOWN_SIZE ? Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1') : undefined
+  const before = key === undefined ? undefined : known.get(key)
+  if (before !== undefined) return before
+  const simple = parseSimple(octets, maxOctets)
+  checkContent(simple)
+  const element = READERS[simple.name as Name](simple)
+  if (key !== undefined && !hasContent(element)) {
+    if (known.size >= MAX_KNOWN) known.clear()
+    known.set(key, element)
+  }
+  return element
+}
+
+// Peers say the same again and again: what was read lately is not parsed anew, when it is short and its value cannot be changed.
+const MAX_KNOWN = 64
+const MAX_KNOWN_SIZE = 256
+const known = new Map<string, Element>()
+
+/** Whether it holds octets, which whoever is given them may change. */
+function hasContent(element: Element): boolean {
+  if (element.name === 'start') return element.profiles.some((profile) => profile.content !== undefined)
+  return element.name === 'profile' && element.content !== undefined
 }
 
 function checkContent({ name, text, children }: SimpleElement): void {
@@ -312,21 +332,31 @@ const escapeCharacter = (character: string): string => ESCAPES[character]!
 /** Everything that is not a Char of XML 1.0 §2.2: control characters, lone surrogates, U+FFFE and U+FFFF. */
 const NOT_XML = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu
 
+/** What most texts and attributes are: nothing in them needs an escape. */
+const PLAIN = /^[ !#-%(-;=?-~]*$/
+
 function escapeText(text: string): string {
+  if (PLAIN.test(text)) return text
   return text.replace(NOT_XML, '\uFFFD').replace(/[&<>\r]/g, escapeCharacter)
+}
+
+function escapeAttribute(key: string, value: string): string {
+  if (PLAIN.test(value)) return value
+  if (value.search(NOT_XML) !== -1) throw new TypeError(`The attribute ${key} holds a character that XML cannot carry`)
+  return value.replace(/[&<>'"\t\n\r]/g, escapeCharacter)
 }
 
 function write(name: string, attributes: Readonly<Record<string, string | undefined>>, content = ''): string {
   let tag = `<${name}`
   for (const [key, value] of Object.entries(attributes)) {
     if (value === undefined) continue
-    if (value.search(NOT_XML) !== -1) throw new TypeError(`The attribute ${key} holds a character that XML cannot carry`)
-    tag += ` ${key}='${value.replace(/[&<>'"\t\n\r]/g, escapeCharacter)}'`
+    tag += ` ${key}='${escapeAttribute(key, value)}'`
   }
   return content === '' ? `${tag} />` : `${tag}>${content}</${name}>`
 }
 
-function writeProfile({ uri, content = new Uint8Array(0) }: ProfileElement): string {
+function writeProfile({ uri, content }: ProfileElement): string {
+  if (content === undefined) return write('profile', { uri })
   const text = decode(content)
   // White space alone would be taken for pretty-printing.
   const plain = text !== undefined && text.search(NOT_XML) === -1 && (text === '' || !BLANK.test(text))
