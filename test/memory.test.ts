@@ -24,7 +24,7 @@ import {
   within,
 } from './memory-kit.js'
 
-// What each attack may cost, in MiB. A window is 4096 octets to a peer that is not read, 256 KiB to one that is; the rest is counts.
+// What each attack may cost, in MiB. A window is 4096 octets to a peer that is not read, 1 MiB to one that is; the rest is counts.
 /** Nothing is held: what is left is noise of the heap, code that was compiled meanwhile for instance. */
 const NOTHING = 3
 /** 4096 messages of nothing, each an object or five. */

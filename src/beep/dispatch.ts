@@ -2,7 +2,7 @@
 import type { OpenChannel } from './channel.js'
 import { ReplyError } from './errors.js'
 import type { InboundMessage, Outgoing } from './message.js'
-import { checkHeld, type Sending, sendMessage } from './outbound.js'
+import { checkHeld, type Sending, sendBack, sendMessage } from './outbound.js'
 import { type Reply, Tuning } from './profile.js'
 import { isPromise } from './promises.js'
 import { answerTuning } from './tuning.js'
@@ -73,13 +73,12 @@ function after(channel: OpenChannel, pending: Pending, sending: Sending): Promis
 /** The request itself is the reply: no RPY may leave before it is complete, so it is gathered first. */
 function giveBack(channel: OpenChannel, pending: Pending): Promise<void> | undefined {
   const { message } = pending
-  const reply = (body: Uint8Array): undefined => {
-    if (channel.over) return
-    sendReply(channel, pending, 'RPY', message.headers.size === 0 ? body : { body, headers: Object.fromEntries(message.headers) })
+  const reply = (pieces: readonly Uint8Array[]): undefined => {
+    if (!channel.over) channel.replied(sendBack(channel.session, channel.number, pending.msgno, message, pieces))
   }
   const whole = message.takeWhole()
-  if (whole !== undefined) return reply(whole)
-  return message.bytes().then(reply, (error) => refuse(channel, pending, error))
+  if (whole !== undefined) return reply([whole])
+  return message.pieces().then(reply, (error) => refuse(channel, pending, error))
 }
 
 /** One-to-many: each yield is an ANS, the end a NUL. An exception after the first ANS has no frame (A15): the session ends. */

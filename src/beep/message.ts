@@ -188,13 +188,19 @@ export class InboundMessage implements Message {
     this.#take()
     const only = this.#only(limit)
     if (only !== undefined) return worthKeeping(only) ? asBuffer(only) : copied(only)
-    return this.#gather(limit)
+    return (await this.#gather(limit)).join()
+  }
+
+  /** Gathers the body, in as many pieces as it came in: for whoever sends it on. @throws as `bytes` does */
+  async pieces(): Promise<readonly Uint8Array[]> {
+    this.#take()
+    return (await this.#gather(this.#receiving.maxMessage)).list()
   }
 
   async text(limit = this.#receiving.maxMessage): Promise<string> {
     this.#take()
     const only = this.#only(limit)
-    return (only === undefined ? await this.#gather(limit) : asBuffer(only)).toString('utf8')
+    return (only === undefined ? (await this.#gather(limit)).join() : asBuffer(only)).toString('utf8')
   }
 
   async json(limit?: number): Promise<unknown> {
@@ -247,7 +253,7 @@ export class InboundMessage implements Message {
     return only
   }
 
-  async #gather(limit: number): Promise<Buffer> {
+  async #gather(limit: number): Promise<Pieces> {
     const { gathering } = this.#receiving
     const pieces = new Pieces()
     const place = gathering.enter()
@@ -263,7 +269,7 @@ export class InboundMessage implements Message {
         // What comes meanwhile holds window, which is what holds the peer.
         while (!this.#final() && gathering.crowded(place)) await gathering.room(place)
       }
-      return pieces.join(place.octets)
+      return pieces
     } finally {
       gathering.leave(place)
       this.#place = undefined
@@ -339,9 +345,13 @@ class Pieces {
     this.#used += piece.length
   }
 
-  join(size: number): Buffer {
+  list(): readonly Uint8Array[] {
     this.#cut()
-    return Buffer.concat(this.#pieces, size)
+    return this.#pieces
+  }
+
+  join(): Buffer {
+    return Buffer.concat(this.list())
   }
 
   #cut(): void {

@@ -41,14 +41,27 @@ export function sendMessage(
   return { message, pumped: pump(session, message, body as AsyncIterable<Uint8Array | string>) }
 }
 
+/** Queues a message that came as a reply: with the headers it had, and in as many pieces as it came in. */
+export function sendBack(
+  session: LiveSession,
+  channel: number,
+  msgno: number,
+  what: InboundMessage,
+  pieces: readonly Uint8Array[],
+): OutgoingMessage {
+  const message = session.engine.send(channel, 'RPY', msgno, 0, [headerOf(what), ...pieces])
+  session.schedule()
+  return message
+}
+
+function headerOf({ headers }: InboundMessage): Uint8Array {
+  return headers.size === 0 ? formatEntity() : formatEntity({ headers: Object.fromEntries(headers) })
+}
+
 function unwrap(what: Outgoing): { body: Body; header: Uint8Array } {
   if (typeof what === 'string' || what instanceof Uint8Array) return { body: what, header: formatEntity() }
   // A message that came is sent on with the headers it had.
-  if (what instanceof InboundMessage)
-    return {
-      body: what,
-      header: what.headers.size === 0 ? formatEntity() : formatEntity({ headers: Object.fromEntries(what.headers) }),
-    }
+  if (what instanceof InboundMessage) return { body: what, header: headerOf(what) }
   if (isIterable(what)) return { body: what, header: formatEntity() }
   const entity: Partial<Entity> | null = what
   const body = entity?.body

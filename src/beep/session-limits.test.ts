@@ -1,7 +1,7 @@
 // What a session holds of all its channels together: replies that wait to be sent, and messages that are being gathered.
 import { expect, test } from '@jest/globals'
 import type { Exchange } from './index.js'
-import { MAX_SESSION_GATHERED, MAX_SESSION_REPLIES } from './limits.js'
+import { DEFAULT_LIMITS, INITIAL_WINDOW, MAX_SESSION_GATHERED, MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import { deferred } from './promises.js'
 import { turns } from './test-kit-peer.js'
@@ -64,7 +64,7 @@ test('RIMP-12 requests that are gathered hold no more than a session may, and al
   // Until nothing moves.
   for (let before = -1; before !== written; await turns(50)) before = written
   expect(gathering.octets).toBeGreaterThan(MAX_SESSION_GATHERED)
-  expect(gathering.octets).toBeLessThan(MAX_SESSION_GATHERED + 60 * 262_144)
+  expect(gathering.octets).toBeLessThan(MAX_SESSION_GATHERED + DEFAULT_LIMITS.maxSessionWindow + 60 * INITIAL_WINDOW)
   expect(written).toBeLessThan(60 * 16)
   rest.resolve()
   for (const reply of replies) expect(await (await reply).text()).toBe('1049576')

@@ -1,6 +1,6 @@
 // The protocol without the network: octets in, events out; commands in, octets out. No socket, clock, promise, logger or callback.
 import { ProtocolError } from '../errors.js'
-import { DEFAULT_LIMITS, HIGH_WATER, type Limits, MAX_BACKLOG, MAX_NUMBER } from '../limits.js'
+import { BATCH, DEFAULT_LIMITS, HIGH_WATER, type Limits, MAX_BACKLOG, MAX_NUMBER } from '../limits.js'
 import { isReplyCode } from '../reply-code.js'
 import type { ProfileElement } from '../wire/elements.js'
 import type { Keyword } from '../wire/frame.js'
@@ -139,7 +139,7 @@ export class Engine {
    * The next octets to write, in order: about `budget` of them, never ending inside a frame. Empty when there is nothing to say,
    * no window to say it in, or when silence is due.
    */
-  transmit(budget = 65_536): Uint8Array[] {
+  transmit(budget = BATCH): Uint8Array[] {
     return this.#core.scheduler.transmit(budget)
   }
 

@@ -1,7 +1,7 @@
 // Two engines, the applications above them, and the wire between: everything at random pace, everything written down, and an
 // accountant who reads the wire and knows of windows only what RFC 3081 says.
 import { expect } from '@jest/globals'
-import type { Limits } from '../limits.js'
+import { DEFAULT_LIMITS, type Limits } from '../limits.js'
 import type { Keyword } from '../wire/frame.js'
 import { Engine } from './engine.js'
 import type { Event } from './events.js'
@@ -124,7 +124,7 @@ export class Side {
   constructor(role: 'initiator' | 'listener', limits: Partial<Limits>, start: number) {
     this.engine = new Engine(role, limits)
     this.#start = start
-    this.accountant = new Accountant((channel) => (channel === 0 ? 0 : start), limits.maxWindow ?? 262_144)
+    this.accountant = new Accountant((channel) => (channel === 0 ? 0 : start), limits.maxWindow ?? DEFAULT_LIMITS.maxWindow)
     this.engine.greet({ profiles: [E] })
   }
 
