@@ -1,15 +1,16 @@
 // Whether a message costs the same whatever else is open, and however many have gone before.
 import { type Channel, connect, listen } from '../../src/index.js'
 import { ECHO, echo } from '../../src/profiles/echo.js'
+import { ratios, summarize } from '../statistics.js'
 import type { Finding, Study } from './study.js'
 
 type Ask = (question: string) => Promise<number>
 
 const MESSAGE = Buffer.alloc(64, 'a')
 const OPEN = [1, 10, 100, 1000, 10_000] as const
-/** Messages of one measurement, and measurements of which the best counts: what disturbs only ever slows down. */
-const COUNT = 20_000
-const ROUNDS = 5
+/** Messages of one measurement, and measurements of each, in turn: what slows the machine down slows both. */
+const COUNT = 5000
+const ROUNDS = 21
 const MANY = 10_000_000
 const IN_FLIGHT = 100
 
@@ -20,49 +21,45 @@ async function serve() {
 
 export const wide: Study = {
   name: 'wide',
-  title: 'a message on one channel while 1 to 10,000 are open, and spread over all of them, 100 in flight',
+  title: 'a message of a session with 1 to 10,000 channels against one of a session with one, 100 in flight',
   serve,
   async measure([port], theirs) {
     const session = await connect({ port: port! })
     const channels: Channel[] = []
-    const one: number[] = []
-    const spread: number[] = []
+    const narrow = await begin(port!)
+    await ask(narrow, 100 * COUNT)
+    const findings: Finding[] = []
     for (const count of OPEN) {
       while (channels.length < count) channels.push(await session.start(ECHO))
-      if (one.length === 0) await cost(channels, theirs)
-      one.push(await cost(channels.slice(0, 1), theirs))
-      spread.push(await cost(channels, theirs))
+      const one = await compare(channels.slice(0, 1), narrow, theirs)
+      findings.push({ what: `on one of ${count}`, value: one.ratio, unit: `times (${one.cost.toFixed(1)} µs)`, most: 1.15 })
+      const spread = await compare(channels, narrow, theirs)
+      // What a message touches may no longer be in any cache then: told, not judged.
+      findings.push({ what: `spread over ${count}`, value: spread.ratio, unit: `times (${spread.cost.toFixed(1)} µs)` })
     }
-    await session.release()
-    const figures = (what: string, costs: readonly number[]): Finding[] =>
-      OPEN.map((count, at) => ({ what: `${what} ${count}`, value: costs[at]!, unit: 'µs' }))
-    return [
-      ...figures('on one of', one),
-      { what: 'the dearest against the first', value: Math.max(...one) / one[0]!, unit: 'times', most: 1.15 },
-      // What a message touches is no longer in any cache then: told, not judged.
-      ...figures('spread over', spread),
-    ]
+    await Promise.all([session.release(), narrow[0]!.session.release()])
+    return findings
   },
 }
 
 export const long: Study = {
   name: 'long',
-  title: 'a message before and after ten million',
+  title: 'a message after ten million against one of a new session',
   serve,
   async measure([port], theirs) {
-    const session = await connect({ port: port! })
-    const channels = [await session.start(ECHO)]
-    await cost(channels, theirs)
-    const before = await cost(channels, theirs)
-    await ask(channels, MANY)
-    const after = await cost(channels, theirs)
-    await session.release()
-    return [
-      { what: 'before', value: before, unit: 'µs' },
-      { what: 'after', value: after, unit: 'µs' },
-      { what: 'after against before', value: after / before, unit: 'times', most: 1.15 },
-    ]
+    const old = await begin(port!)
+    await ask(old, MANY)
+    const young = await begin(port!)
+    const { cost, ratio } = await compare(old, young, theirs)
+    await Promise.all([old[0]!.session.release(), young[0]!.session.release()])
+    return [{ what: 'after ten million', value: ratio, unit: `times (${cost.toFixed(1)} µs)`, most: 1.15 }]
   },
+}
+
+/** A session with one channel. */
+async function begin(port: number): Promise<readonly Channel[]> {
+  const session = await connect({ port })
+  return [await session.start(ECHO)]
 }
 
 /** Microseconds of CPU that this process has used: they do not count what others do on the machine. */
@@ -71,15 +68,22 @@ function spent(): number {
   return user + system
 }
 
+/** What a message on some channels costs, and how many times what it costs on others: medians of many pairs. */
+async function compare(some: readonly Channel[], others: readonly Channel[], theirs: Ask) {
+  const costs: number[] = []
+  const theirCosts: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    costs.push(await cost(some, theirs))
+    theirCosts.push(await cost(others, theirs))
+  }
+  return { cost: summarize(costs).median, ratio: summarize(ratios(costs, theirCosts)).median }
+}
+
 /** Microseconds of CPU that a message takes, both sides together. */
 async function cost(channels: readonly Channel[], theirs: Ask): Promise<number> {
-  const costs: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    const begin = spent() + (await theirs('spent'))
-    await ask(channels, COUNT)
-    costs.push((spent() + (await theirs('spent')) - begin) / COUNT)
-  }
-  return Math.min(...costs)
+  const begin = spent() + (await theirs('spent'))
+  await ask(channels, COUNT)
+  return (spent() + (await theirs('spent')) - begin) / COUNT
 }
 
 async function ask(channels: readonly Channel[], count: number): Promise<void> {
