@@ -29,6 +29,9 @@ interface Options {
 const SETTLE = 300
 
 /** Rates by workload and contestant, one a round. */
+/** Who is measured beside a foreign listener. */
+const HOSTS: readonly string[] = ['beep', 'net']
+
 type Rates = Map<string, Map<string, number[]>>
 
 const program = new Command('npm run bench --')
@@ -48,7 +51,11 @@ const program = new Command('npm run bench --')
   .option('--json <file>', 'keep every figure')
   .option('--svg <file>', 'draw the ratios')
   .option('--profile <directory>', 'leave a .cpuprofile of each process')
-  .option('--peer <place>', 'our client against a foreign listener that echoes, tcp://HOST:PORT; with --uri', place)
+  .option(
+    '--peer <place>',
+    'our client against a foreign listener that echoes, tcp://HOST:PORT, beside our own; with --uri',
+    place,
+  )
   .option('--uri <uri>', 'the profile on which that one echoes')
   .showHelpAfterError()
   .action(run)
@@ -76,9 +83,13 @@ async function measureAll(options: Options, places: Places) {
     options.peer === undefined
       ? undefined
       : ([options.peer.hostname, Number(options.peer.port || 10_288), uriOf(options)] as const)
-  const all: readonly Contestant[] = foreign === undefined ? CONTESTANTS : [peer(...foreign)]
+  // A foreign listener is measured beside our own and the bare socket, in what it takes part in.
+  const guest = foreign === undefined ? undefined : peer(...foreign)
+  const all = guest === undefined ? CONTESTANTS : [...CONTESTANTS.filter(({ name }) => HOSTS.includes(name)), guest]
   const takesPart = (workload: Workload, contestant: Contestant) =>
-    contestant.takesPart(workload) && only.test(`${workload.name}/${contestant.name}`)
+    contestant.takesPart(workload) &&
+    (guest ?? contestant).takesPart(workload) &&
+    only.test(`${workload.name}/${contestant.name}`)
   const workloads = WORKLOADS.filter((workload) => all.some((each) => takesPart(workload, each)))
   const contestants = all.filter((each) => workloads.some((workload) => takesPart(workload, each)))
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
@@ -92,7 +103,9 @@ async function measureAll(options: Options, places: Places) {
   for (const { name } of contestants)
     pairs.set(
       name,
-      foreign === undefined ? await Pair.start(name, places, options.profile) : await Pair.visit(...foreign, places),
+      foreign !== undefined && name === guest?.name
+        ? await Pair.visit(...foreign, places)
+        : await Pair.start(name, places, options.profile),
     )
   for (let round = 0; round <= rounds; round++) {
     process.stderr.write(round === 0 ? 'warming up\n' : `round ${round} of ${rounds}\n`)

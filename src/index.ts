@@ -30,8 +30,8 @@ export interface ListenOptions extends ClearListenOptions {
  *   ClosedError when it is no BEEP peer, or what the socket or TLS throws
  */
 export async function connect(options: ConnectOptions): Promise<Session> {
+  if (options.tls === undefined) return connectInClear(options)
   const { tls, host = 'localhost', profiles = [], ...rest } = options
-  if (tls === undefined) return connectInClear(options)
   const clear = await connectInClear({ ...rest, host, profiles: profiles.map(whenTuned) })
   if (!clear.greeting.profiles.includes(TLS)) {
     await clear[Symbol.asyncDispose]()

@@ -48,6 +48,21 @@ export const DEFAULT_LIMITS: Limits = {
   frameSize: 0,
 }
 
+/** The limits that are given, and the defaults for the rest. Written out: objects that are spread are slow to make and slow to read. */
+export function completeLimits(given: Partial<Limits>): Limits {
+  return {
+    maxWindow: given.maxWindow ?? DEFAULT_LIMITS.maxWindow,
+    maxSessionWindow: given.maxSessionWindow ?? DEFAULT_LIMITS.maxSessionWindow,
+    maxChannels: given.maxChannels ?? DEFAULT_LIMITS.maxChannels,
+    maxUnanswered: given.maxUnanswered ?? DEFAULT_LIMITS.maxUnanswered,
+    maxAnswers: given.maxAnswers ?? DEFAULT_LIMITS.maxAnswers,
+    maxEmptyFrames: given.maxEmptyFrames ?? DEFAULT_LIMITS.maxEmptyFrames,
+    maxEntityHeaders: given.maxEntityHeaders ?? DEFAULT_LIMITS.maxEntityHeaders,
+    maxManagement: given.maxManagement ?? DEFAULT_LIMITS.maxManagement,
+    frameSize: given.frameSize ?? DEFAULT_LIMITS.frameSize,
+  }
+}
+
 /** Our own channel-0 requests that may be unanswered at a time: replies of both peers must always fit beside them, or both would wait for ever. */
 export const MAX_MANAGEMENT_ASKED = 16
 /** Channel-0 requests of the peer that we credit before their replies are cut; from there on a peer that asks and never reads stops itself. */

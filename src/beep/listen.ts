@@ -50,10 +50,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     return options.onSession?.(session)
   }
 
+  const forEach = { ...options, onSession }
+
   async function accept(socket: Socket): Promise<void> {
     let session: LiveSession
     try {
-      session = new LiveSession(socket, 'listener', { ...options, onSession })
+      session = new LiveSession(socket, 'listener', forEach)
     } catch (error) {
       // Options that no greeting can say.
       noteError(undefined, error)

@@ -33,8 +33,8 @@ export class Questions {
     const { initial, serverName, signal } = options
     signal?.throwIfAborted()
     const proposed = Array.isArray(profile) ? (profile as readonly (string | Profile)[]) : [profile as string | Profile]
-    const content = initial === undefined ? {} : { content: Buffer.from(initial) }
-    const elements = proposed.map((each) => ({ uri: typeof each === 'string' ? each : each.uri, ...content }))
+    const content = initial === undefined ? undefined : Buffer.from(initial)
+    const elements = proposed.map((each) => ({ uri: typeof each === 'string' ? each : each.uri, content }))
     const profiles = proposed.filter((each): each is Profile => typeof each !== 'string')
     const { number, promise } = this.ask(elements, serverName, profiles, false)
     try {
@@ -52,10 +52,10 @@ export class Questions {
     session.assertAlive('The session is over')
     if (this.#closing.has(0) || session.engine.state === 'releasing') throw session.closing('The session is being released')
     const number = session.engine.start(elements, { serverName, hush: tuning })
-    const starting: Starting = { ...deferred<OpenChannel>(), profiles, tuning }
-    this.#starting.set(number, starting)
+    const { promise, resolve, reject } = deferred<OpenChannel>()
+    this.#starting.set(number, { promise, resolve, reject, profiles, tuning })
     session.schedule()
-    return { number, promise: starting.promise }
+    return { number, promise }
   }
 
   started({ channel: number, uri, content }: Extract<Event, { type: 'started' }>): void {

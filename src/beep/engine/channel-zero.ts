@@ -73,7 +73,7 @@ export class ChannelZero {
       throw new TypeError('The session is being released: it starts no channel')
     const number = this.#freeNumber()
     // What cannot be written is refused here, before anything has changed.
-    const body = encode({ name: 'start', number, profiles, ...(serverName === undefined ? {} : { serverName }) })
+    const body = encode({ name: 'start', number, serverName, profiles })
     this.#starting.add(number)
     this.#ask({ kind: 'start', number, uris: profiles.map((profile) => profile.uri) }, body, hush)
     return number
@@ -84,7 +84,7 @@ export class ChannelZero {
     const request = this.#pendingStart(number)
     if (!request.start!.profiles.some((profile) => profile.uri === uri))
       throw new TypeError(`The peer did not propose ${uri} for channel ${number}`)
-    const body = encode({ name: 'profile', uri, ...(content === undefined ? {} : { content }) })
+    const body = encode({ name: 'profile', uri, content })
     if (!this.#peerStarted) {
       this.#peerStarted = true
       this.serverName = request.start!.serverName
@@ -104,7 +104,8 @@ export class ChannelZero {
   /** Closes a channel, or with number 0 releases the session, as soon as the rules allow it to be said (§2.3.1.3). */
   close(channel: Channel, code: number, text: string, lang: string | undefined): void {
     if (channel.closeWanted !== undefined || channel.state === 'closing' || channel.state === 'crossing') return
-    channel.closeWanted = encode({ name: 'close', number: channel.number, ...this.words(code, text, lang) })
+    const words = this.words(code, text, lang)
+    channel.closeWanted = encode({ name: 'close', number: channel.number, code, text, lang: words.lang })
     this.progress(channel)
   }
 

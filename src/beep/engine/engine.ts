@@ -1,6 +1,6 @@
 // The protocol without the network: octets in, events out; commands in, octets out. No socket, clock, promise, logger or callback.
 import { ProtocolError } from '../errors.js'
-import { BATCH, DEFAULT_LIMITS, HIGH_WATER, type Limits, MAX_BACKLOG, MAX_NUMBER } from '../limits.js'
+import { BATCH, completeLimits, HIGH_WATER, type Limits, MAX_BACKLOG, MAX_NUMBER } from '../limits.js'
 import { isReplyCode } from '../reply-code.js'
 import type { ProfileElement } from '../wire/elements.js'
 import type { Keyword } from '../wire/frame.js'
@@ -35,7 +35,7 @@ export class Engine {
 
   /** @param limits see `Limits`; defaults for what is left out */
   constructor(role: Role, limits: Partial<Limits> = {}) {
-    this.#core = new Core(role, { ...DEFAULT_LIMITS, ...limits })
+    this.#core = new Core(role, completeLimits(limits))
     this.#management = new ChannelZero(this.#core)
     this.#receiver = new Receiver(this.#core, this.#management)
     this.#core.onProgress = (channel) => this.#management.progress(channel)

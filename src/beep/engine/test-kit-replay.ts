@@ -39,7 +39,7 @@ function eventLine(event: Exclude<Event, { type: 'message' | 'data' }>): string 
   }
 }
 
-function buffered({ uri, content }: { uri: string; content?: Uint8Array }): Said['profiles'][number] {
+function buffered({ uri, content }: { uri: string; content?: Uint8Array | undefined }): Said['profiles'][number] {
   return content === undefined ? { uri } : { uri, content: Buffer.from(content) }
 }
 

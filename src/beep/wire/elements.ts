@@ -9,7 +9,7 @@ import { isReplyCode } from '../reply-code.js'
 export interface ProfileElement {
   readonly uri: string
   /** The initialization message, decoded. Absent when the element holds nothing but white space. */
-  readonly content?: Uint8Array
+  readonly content?: Uint8Array | undefined
 }
 
 /** What a message on channel 0 can say (RFC 3080 §2.3.1, §7.1). */
@@ -25,17 +25,23 @@ export type Element =
   | {
       readonly name: 'start'
       readonly number: number
-      readonly serverName?: string
+      readonly serverName?: string | undefined
       readonly profiles: readonly ProfileElement[]
     }
   /** §2.3.1.2, the positive reply to a start. */
   | ({ readonly name: 'profile' } & ProfileElement)
   /** §2.3.1.3; number 0, the default, releases the session (§2.4). */
-  | { readonly name: 'close'; readonly number: number; readonly code: number; readonly text: string; readonly lang?: string }
+  | {
+      readonly name: 'close'
+      readonly number: number
+      readonly code: number
+      readonly text: string
+      readonly lang?: string | undefined
+    }
   /** §2.3.1.4. */
   | { readonly name: 'ok' }
   /** §2.3.1.5. */
-  | { readonly name: 'error'; readonly code: number; readonly text: string; readonly lang?: string }
+  | { readonly name: 'error'; readonly code: number; readonly text: string; readonly lang?: string | undefined }
 
 type Name = Element['name']
 type Named<N extends Name> = Extract<Element, { name: N }>
