@@ -1,5 +1,6 @@
 // Two engines joined in memory: sessions come up, exchanges run in every style, and what leaves is spelled as in RFC 3080.
 import { describe, expect, test } from '@jest/globals'
+import { completeLimits, DEFAULT_LIMITS } from '../limits.js'
 import { Engine } from './engine.js'
 import type { Event } from './events.js'
 
@@ -95,4 +96,10 @@ describe('a session', () => {
     expect(event).toMatchObject({ type: 'terminated', error: { rule: 'rfc3080/2.2.1.2/seqno' } })
     expect(l.transmit()).toEqual([])
   })
+})
+
+test('each limit is what it is given as, else what it is by default', () => {
+  expect(completeLimits({})).toEqual(DEFAULT_LIMITS)
+  const doubled = Object.fromEntries(Object.entries(DEFAULT_LIMITS).map(([name, value]) => [name, 2 * value + 1]))
+  expect(completeLimits(doubled)).toEqual(doubled)
 })
