@@ -3,7 +3,8 @@ import { describe, expect, test } from '@jest/globals'
 import { SaxesParser } from 'saxes'
 import { chart } from './chart.js'
 import { type Contestant, keepAsking, Lanes, type Meter } from './contestant.js'
-import { CONTESTANTS } from './contestants/index.js'
+import { CONTESTANTS, entries } from './contestants/index.js'
+import { peer } from './contestants/peer.js'
 import { print, section } from './report.js'
 import { ratios, summarize } from './statistics.js'
 import { STUDIES } from './studies/index.js'
@@ -99,6 +100,28 @@ describe('studies', () => {
 
   test('have names of their own', () => {
     expect(new Set(STUDIES.map(({ name }) => name)).size).toBe(STUDIES.length)
+  })
+})
+
+describe('who is measured in what', () => {
+  const names = (made: ReturnType<typeof entries>) =>
+    [...made].map(([{ name }, who]) => `${name}: ${who.map((each) => each.name)}`)
+
+  test('everybody in what they take part in, as far as wanted', () => {
+    const wanted = entries(({ name }, { name: who }) => /^(bulk|answers)$/.test(name) && /beep|net/.test(who))
+    expect(names(wanted)).toEqual(['bulk: beep,net', 'answers: beep'])
+  })
+
+  test('beside a foreign listener ours and the bare socket, in what it can do', () => {
+    const made = names(entries(() => true, peer('127.0.0.1', 1, 'u:echo')))
+    expect(made).toEqual([
+      'ping-pong: beep,net,peer',
+      'pipelined: beep,net,peer',
+      'channels: beep,peer',
+      'echo-64k: beep,net,peer',
+      'echo-1m: beep,net,peer',
+      'session: beep,net,peer',
+    ])
   })
 })
 

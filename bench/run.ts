@@ -2,13 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { chart } from './chart.js'
-import type { Contestant } from './contestant.js'
-import { CONTESTANTS } from './contestants/index.js'
+import { entries } from './contestants/index.js'
 import { peer } from './contestants/peer.js'
 import { choosePlaces, endAll, Pair, type Places } from './pair.js'
 import { print, section } from './report.js'
 import { printStudies, runStudies } from './studies/run.js'
-import { WORKLOADS, type Workload } from './workloads.js'
 
 interface Options {
   readonly rounds: number
@@ -29,9 +27,6 @@ interface Options {
 const SETTLE = 300
 
 /** Rates by workload and contestant, one a round. */
-/** Who is measured beside a foreign listener. */
-const HOSTS: readonly string[] = ['beep', 'net']
-
 type Rates = Map<string, Map<string, number[]>>
 
 const program = new Command('npm run bench --')
@@ -83,24 +78,14 @@ async function measureAll(options: Options, places: Places) {
     options.peer === undefined
       ? undefined
       : ([options.peer.hostname, Number(options.peer.port || 10_288), uriOf(options)] as const)
-  // A foreign listener is measured beside our own and the bare socket, in what it takes part in.
   const guest = foreign === undefined ? undefined : peer(...foreign)
-  const all = guest === undefined ? CONTESTANTS : [...CONTESTANTS.filter(({ name }) => HOSTS.includes(name)), guest]
-  const takesPart = (workload: Workload, contestant: Contestant) =>
-    contestant.takesPart(workload) &&
-    (guest ?? contestant).takesPart(workload) &&
-    only.test(`${workload.name}/${contestant.name}`)
-  const workloads = WORKLOADS.filter((workload) => all.some((each) => takesPart(workload, each)))
-  const contestants = all.filter((each) => workloads.some((workload) => takesPart(workload, each)))
+  const present = entries((workload, contestant) => only.test(`${workload.name}/${contestant.name}`), guest)
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
   const rates: Rates = new Map(
-    workloads.map((workload) => [
-      workload.name,
-      new Map(contestants.filter((each) => takesPart(workload, each)).map(({ name }) => [name, []])),
-    ]),
+    [...present].map(([workload, contestants]) => [workload.name, new Map(contestants.map(({ name }) => [name, []]))]),
   )
   const pairs = new Map<string, Pair>()
-  for (const { name } of contestants)
+  for (const { name } of new Set([...present.values()].flat()))
     pairs.set(
       name,
       foreign !== undefined && name === guest?.name
@@ -120,7 +105,7 @@ async function measureAll(options: Options, places: Places) {
     }
   }
   for (const pair of pairs.values()) await pair.end()
-  return workloads.map((workload) => section(workload, rates))
+  return [...present.keys()].map((workload) => section(workload, rates))
 }
 
 function uriOf({ uri }: Options): string {
