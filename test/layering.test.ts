@@ -21,7 +21,7 @@ const NODE: readonly [pattern: RegExp, allowed: RegExp][] = [
   [/^src\/beep\/(seqno|limits|reply-code|errors)\.ts$/, /^$/],
   [/^src\/beep\/wire\//, /^node:buffer$/],
   [/^src\/beep\/engine\//, /^$/],
-  [/^src\/beep\//, /^node:(net|tls|stream|diagnostics_channel|util|buffer)$/],
+  [/^src\/beep\//, /^node:(net|tls|stream|diagnostics_channel|util|buffer|process)$/],
 ]
 
 function sources(folder: string): string[] {

@@ -71,7 +71,7 @@ export class LiveSession implements Session {
       received: (octets) => this.#received(octets),
       sending: (octets) => watched() && noteOctets(this, this.role, octets),
       wrote: () => {
-        this.pump()
+        if (this.engine.eventful) this.pump()
         this.moved.rouse()
       },
       ended: (error) => this.#transportEnded(error),

@@ -2,7 +2,7 @@
 // It neither parses frames nor cuts them.
 import { ProtocolError } from '../errors.js'
 import { MAX_MANAGEMENT_ASKED, MAX_MANAGEMENT_OWED, MAX_NUMBER } from '../limits.js'
-import { type Element, ElementError, type ProfileElement } from '../wire/elements.js'
+import { type Element, ElementError, encodeElement, type ProfileElement } from '../wire/elements.js'
 import { formatEntity, type Headers } from '../wire/entity.js'
 import type { Keyword } from '../wire/frame.js'
 import { join } from '../wire/octets.js'
@@ -10,12 +10,12 @@ import type { Channel } from './channel.js'
 import type { Core } from './core.js'
 import type { Greeting } from './events.js'
 import type { Incoming } from './exchange.js'
-import { encode, poor, readReply, readRequest, replyError, tooLong } from './management.js'
+import { poor, readReply, readRequest, replyError, tooLong } from './management.js'
 import { OutgoingMessage } from './outbox.js'
 import { nextState } from './states.js'
 
 const HEADERS = formatEntity({ contentType: 'application/beep+xml' })
-const OK = encode({ name: 'ok' })
+const OK = encodeElement({ name: 'ok' })
 
 /** A request of the peer, in order; replies leave in that order (§2.6.1). */
 export interface Request {
@@ -59,12 +59,12 @@ export class ChannelZero {
   /** Says what we are, at once and without waiting for the peer (§2.3.1.1). */
   greet(greeting: Partial<Greeting>): void {
     const { profiles = [], features = [], localize = [] } = greeting
-    this.#greet('RPY', encode({ name: 'greeting', features, localize, profiles }))
+    this.#greet('RPY', encodeElement({ name: 'greeting', features, localize, profiles }))
   }
 
   /** Says instead that we are not available (§2.3.1.5). Both peers end the session. */
   refuseSession(code: number, text: string): void {
-    this.#greet('ERR', encode(this.#error(code, text, undefined)), () => this.#core.finish())
+    this.#greet('ERR', encodeElement(this.#error(code, text, undefined)), () => this.#core.finish())
   }
 
   /** Asks for a channel. @returns its number. With `hush`, the start carries a tuning message and nothing is sent after it. */
@@ -73,7 +73,7 @@ export class ChannelZero {
       throw new TypeError('The session is being released: it starts no channel')
     const number = this.#freeNumber()
     // What cannot be written is refused here, before anything has changed.
-    const body = encode({ name: 'start', number, serverName, profiles })
+    const body = encodeElement({ name: 'start', number, serverName, profiles })
     this.#starting.add(number)
     this.#ask({ kind: 'start', number, uris: profiles.map((profile) => profile.uri) }, body, hush)
     return number
@@ -84,7 +84,7 @@ export class ChannelZero {
     const request = this.#pendingStart(number)
     if (!request.start!.profiles.some((profile) => profile.uri === uri))
       throw new TypeError(`The peer did not propose ${uri} for channel ${number}`)
-    const body = encode({ name: 'profile', uri, content })
+    const body = encodeElement({ name: 'profile', uri, content })
     if (!this.#peerStarted) {
       this.#peerStarted = true
       this.serverName = request.start!.serverName
@@ -98,14 +98,14 @@ export class ChannelZero {
   }
 
   decline(number: number, code: number, text: string, lang: string | undefined): void {
-    this.#answer(this.#pendingStart(number), 'ERR', encode(this.#error(code, text, lang)))
+    this.#answer(this.#pendingStart(number), 'ERR', encodeElement(this.#error(code, text, lang)))
   }
 
   /** Closes a channel, or with number 0 releases the session, as soon as the rules allow it to be said (§2.3.1.3). */
   close(channel: Channel, code: number, text: string, lang: string | undefined): void {
     if (channel.closeWanted !== undefined || channel.state === 'closing' || channel.state === 'crossing') return
     const words = this.words(code, text, lang)
-    channel.closeWanted = encode({ name: 'close', number: channel.number, code, text, lang: words.lang })
+    channel.closeWanted = encodeElement({ name: 'close', number: channel.number, code, text, lang: words.lang })
     this.progress(channel)
   }
 
@@ -118,7 +118,7 @@ export class ChannelZero {
   refuse(channel: Channel, code: number, text: string, lang: string | undefined): void {
     const request = this.pendingClose(channel.number)
     if (request === undefined) throw new TypeError(`The peer did not ask to close channel ${channel.number}`)
-    const body = encode(this.#error(code, text, lang))
+    const body = encodeElement(this.#error(code, text, lang))
     channel.state = nextState(channel.state, 'refused')
     this.#answer(request, 'ERR', body)
     this.progress(channel)
@@ -214,7 +214,7 @@ export class ChannelZero {
   }
 
   #answerError(request: Request, code: number, text: string): void {
-    this.#answer(request, 'ERR', encode(this.#error(code, text, undefined)))
+    this.#answer(request, 'ERR', encodeElement(this.#error(code, text, undefined)))
   }
 
   #answer(request: Request, keyword: 'RPY' | 'ERR', body: Uint8Array, afterwards?: () => void): void {

@@ -119,6 +119,11 @@ export class Engine {
     return !this.#receiver.betweenFrames
   }
 
+  /** Whether something has happened that `nextEvent` would give without parsing. */
+  get eventful(): boolean {
+    return this.#core.hasEvent
+  }
+
   /** The next event, or undefined when more octets are needed. Parses no further than that. */
   nextEvent(): Event | undefined {
     try {

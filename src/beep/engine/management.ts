@@ -1,13 +1,7 @@
 // Messages of channel 0 as elements, and what is wrong with those that are none: a request is answered, a reply ends the session (RFC 3080 §2.2.2.1).
-import { Buffer } from 'node:buffer'
 import { ProtocolError, ReplyError } from '../errors.js'
-import { type Element, ElementError, formatElement, parseElement } from '../wire/elements.js'
+import { type Element, ElementError, parseElement } from '../wire/elements.js'
 import { type Headers, isBeepXml, isXml } from '../wire/entity.js'
-
-/** @throws TypeError or RangeError when the element is one that no peer may send */
-export function encode(element: Element): Uint8Array {
-  return Buffer.from(formatElement(element))
-}
 
 /** What a MSG holds, or what is wrong with it. */
 export function readRequest(body: Uint8Array, headers: Headers): Element | ElementError {

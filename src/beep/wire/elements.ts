@@ -314,6 +314,11 @@ export function formatElement(element: Element): string {
   return (WRITERS[element.name] as (element: Element) => string)(element)
 }
 
+/** The same, as the octets that a message carries. */
+export function encodeElement(element: Element): Uint8Array {
+  return Buffer.from(formatElement(element))
+}
+
 /**
  * Writes any element without child elements, in the same form; attributes that are undefined are left out.
  * @throws TypeError when an attribute holds a character that XML 1.0 cannot carry
