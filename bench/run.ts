@@ -24,14 +24,14 @@ interface Options {
 }
 
 /** Milliseconds before each measurement: a new connection finds its window, and the CPU forgets the others. */
-const SETTLE = 300
+const SETTLE = 100
 
 /** Rates by workload and contestant, one a round. */
 type Rates = Map<string, Map<string, number[]>>
 
 const program = new Command('npm run bench --')
   .description('measures BEEP beside what somebody would pick instead, and prints ratios and which targets fall short')
-  .option('--rounds <count>', 'measurements of each', whole, 5)
+  .option('--rounds <count>', 'measurements of each', whole, 15)
   .option(
     '--only <pattern>',
     "a regular expression for WORKLOAD/CONTESTANT or study/NAME, for instance 'bulk' or 'ping-pong/(beep|net)'",
@@ -42,7 +42,7 @@ const program = new Command('npm run bench --')
   .option('--no-workloads', 'studies only')
   .option('--two-cpus', 'one CPU for each process instead of one for both')
   .option('--warm-up <ms>', 'before the first round', whole, 3000)
-  .option('--measure <ms>', 'each measurement', whole, 700)
+  .option('--measure <ms>', 'each measurement', whole, 200)
   .option('--json <file>', 'keep every figure')
   .option('--svg <file>', 'draw the ratios')
   .option('--profile <directory>', 'leave a .cpuprofile of each process')
