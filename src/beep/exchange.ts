@@ -71,6 +71,7 @@ export class OutboundExchange implements Exchange {
       this.#awaiting = undefined
       this.#end()
       resolve(message.hand())
+      this.#wake?.rouse()
       return
     } else if (keyword === 'ERR') {
       void refusal(message).then((error) => this.fail(error))

@@ -67,6 +67,14 @@ describe('styles (§2.1.1)', () => {
     await initiator.release()
   })
 
+  test('of those who await a reply and iterate at once one is given it, and nobody waits for ever', async () => {
+    const { channel, initiator } = await channelTo((message) => message)
+    const exchange = channel.send('hello')
+    const [reply, iterated] = await Promise.all([exchange.reply(), soon(collect(exchange))])
+    expect([await reply.text(), iterated]).toEqual(['hello', []])
+    await initiator.release()
+  })
+
   test('R3080-2.6.1-04 a reply of many answers ends before the next reply begins', async () => {
     const { session, peer } = await rawPair('listener', {
       profiles: [
