@@ -78,7 +78,11 @@ function giveBack(channel: OpenChannel, pending: Pending): Promise<void> | undef
   }
   const whole = message.takeWhole()
   if (whole !== undefined) return reply([whole])
-  return message.pieces().then(reply, (error) => refuse(channel, pending, error))
+  // What cannot be gathered is refused, and what cannot be sent: a peer may have headers that we may not say.
+  return message
+    .pieces()
+    .then(reply)
+    .catch((error) => refuse(channel, pending, error))
 }
 
 /** One-to-many: each yield is an ANS, the end a NUL. An exception after the first ANS has no frame (A15): the session ends. */

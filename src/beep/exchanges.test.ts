@@ -202,6 +202,21 @@ describe('handlers that err (RIMP-08)', () => {
     await far.initiator.release()
   })
 
+  test.each([1, 2])(
+    'an echo of headers that we may not send is refused, come in %i frames, and the channel goes on',
+    async (frames) => {
+      const { session, peer } = await rawPair('listener', { profiles: [echo] })
+      await rawStart(peer, 1, ECHO)
+      const odd = `X-Name: \u00e9\r\n\r\n`
+      if (frames === 1) peer.say(peer.frame('MSG 1 0', `${odd}ab`))
+      else peer.say(peer.frame('MSG 1 0 *', `${odd}a`) + peer.frame('MSG 1 0', 'b'))
+      await peer.expect(/ERR 1 0 [\s\S]*?code='451'[\s\S]*?END\r\n/)
+      peer.say(peer.frame('MSG 1 1', '\r\nstill here'))
+      await peer.expect(/RPY 1 1 [\s\S]*?still here/)
+      session.terminate()
+    },
+  )
+
   test('a refusal of another peer may be passed on', async () => {
     const far = await channelTo(() => {
       throw new ReplyError(534, 'too far', { lang: 'en-GB' })
