@@ -168,7 +168,7 @@ export class ChannelZero {
   // What the peer asks
 
   #request(msgno: number, body: Uint8Array | undefined, headers: Headers, withheld: number): void {
-    const element = body === undefined ? tooLong() : readRequest(body, headers)
+    const element = body === undefined ? tooLong() : readRequest(body, headers, this.#core.limits.maxManagement)
     const start = element instanceof ElementError || element.name !== 'start' ? undefined : element
     const close = element instanceof ElementError || element.name !== 'close' ? undefined : element
     const request: Request = { msgno, withheld, start, close: close?.number, reply: undefined }
@@ -190,7 +190,10 @@ export class ChannelZero {
     else if (zero.state !== 'open') this.#answerError(request, 550, 'the session is being released')
     else if (channels.size + undecided.length >= limits.maxChannels)
       this.#answerError(request, 550, `more than ${limits.maxChannels} channels are not available`)
-    else this.#core.emit({ type: 'start', channel: start.number, profiles: start.profiles, serverName: start.serverName })
+    else {
+      const profiles = start.profiles.map(({ uri, content }) => ({ uri, content }))
+      this.#core.emit({ type: 'start', channel: start.number, profiles, serverName: start.serverName })
+    }
   }
 
   #closeAsked(request: Request, close: Extract<Element, { name: 'close' }>): void {
@@ -284,9 +287,11 @@ export class ChannelZero {
   }
 
   #greeting(keyword: Keyword, body: Uint8Array, headers: Headers): void {
-    const element = readReply(body, headers)
+    const element = readReply(body, headers, this.#core.limits.maxManagement)
     if (keyword === 'RPY' && element.name === 'greeting') {
-      this.greeting = { profiles: element.profiles, features: element.features, localize: element.localize }
+      // Copies: what users are given they may change, and an element may be read again.
+      const { profiles, features, localize } = element
+      this.greeting = { profiles: [...profiles], features: [...features], localize: [...localize] }
       this.#core.emit({ type: 'greeting', greeting: this.greeting })
     } else if (keyword === 'ERR' && element.name === 'error') {
       this.#core.emit({ type: 'refused', error: replyError(element) })
@@ -297,7 +302,7 @@ export class ChannelZero {
   #replied(incoming: Incoming, body: Uint8Array, headers: Headers): void {
     const ask = this.#asks.get(incoming.msgno)!
     this.#asks.delete(incoming.msgno)
-    const element = readReply(body, headers)
+    const element = readReply(body, headers, this.#core.limits.maxManagement)
     const ok = incoming.keyword === 'RPY'
     if (!ok && element.name !== 'error') throw poor(`${element.name} in ERR`)
     if (ask.kind === 'start') this.#startReplied(ask.number, ask.uris, element, ok)

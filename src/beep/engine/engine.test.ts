@@ -103,3 +103,9 @@ test('each limit is what it is given as, else what it is by default', () => {
   const doubled = Object.fromEntries(Object.entries(DEFAULT_LIMITS).map(([name, value]) => [name, 2 * value + 1]))
   expect(completeLimits(doubled)).toEqual(doubled)
 })
+
+test('what one session is told of its peer is its own, though another is told the same', () => {
+  const told = () => session().i.greeting!
+  ;(told().profiles as string[]).push('u:mine')
+  expect(told().profiles).toEqual([E])
+})

@@ -4,11 +4,11 @@ import { type Element, ElementError, parseElement } from '../wire/elements.js'
 import { type Headers, isBeepXml, isXml } from '../wire/entity.js'
 
 /** What a MSG holds, or what is wrong with it. */
-export function readRequest(body: Uint8Array, headers: Headers): Element | ElementError {
+export function readRequest(body: Uint8Array, headers: Headers, maxOctets: number): Element | ElementError {
   if (!isXml(headers)) return new ElementError(500, 'a MSG on channel 0 is application/beep+xml')
   if (!isBeepXml(headers)) return new ElementError(504, 'a MSG on channel 0 is in UTF-8')
   try {
-    return parseElement(body)
+    return parseElement(body, maxOctets)
   } catch (error) {
     if (error instanceof ElementError) return error
     throw error
@@ -16,8 +16,8 @@ export function readRequest(body: Uint8Array, headers: Headers): Element | Eleme
 }
 
 /** RFC 3080 §2.2.2.1: a poorly-formed reply on channel 0 ends the session. */
-export function readReply(body: Uint8Array, headers: Headers): Element {
-  const element = readRequest(body, headers)
+export function readReply(body: Uint8Array, headers: Headers, maxOctets: number): Element {
+  const element = readRequest(body, headers, maxOctets)
   if (element instanceof ElementError) throw poor(element.message)
   return element
 }

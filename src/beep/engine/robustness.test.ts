@@ -74,6 +74,18 @@ describe('limits', () => {
     ])
   })
 
+  test('RIMP-06 who raises the limit of channel 0 is given messages up to it', () => {
+    const start = `<start number='1'><profile uri='${E}' />${' '.repeat(300_000)}</start>`
+    const events = []
+    const peer = L({ maxManagement: 400_000 })
+    for (let at = 0; at < start.length; at += 4000) {
+      const last = at + 4000 >= start.length
+      events.push(...peer.say('MSG', 0, 1, (at === 0 ? BX : '') + start.slice(at, at + 4000), !last))
+      peer.heard()
+    }
+    expect(events).toMatchObject([{ type: 'start', channel: 1 }])
+  })
+
   test('RIMP-06 T42 billion laughs, and nesting without end', () => {
     const laughs = `<!DOCTYPE l [<!ENTITY a "ha">${'<!ENTITY b "&a;&a;&a;&a;&a;">'.repeat(20)}]><start number='&b;' />`
     for (const xml of [laughs, '<a>'.repeat(1000)]) {

@@ -192,11 +192,14 @@ const READERS: { readonly [N in Name]: (element: SimpleElement) => Named<N> } = 
  * Reads a message of channel 0 (RFC 3080 §2.3.1). Attributes that the DTD does not know are ignored; everything else
  * that it does not allow is refused.
  * @param octets the body of the message, without its entity headers
+ * @returns a value that may be given again for the same octets: it must not be changed
  * @throws ElementError 500 or 501
  */
-export function parseElement(octets: Uint8Array, maxOctets?: number): Element {
+export function parseElement(octets: Uint8Array, maxOctets: number = DEFAULT_LIMITS.maxManagement): Element {
   const key =
-    octets.length <= MAX_KNOWN_SIZE ? Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1') : undefined
+    octets.length <= Math.min(MAX_KNOWN_SIZE, maxOctets)
+      ? Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')
+      : undefined
   const before = key === undefined ? undefined : known.get(key)
   if (before !== undefined) return before
   const simple = parseSimple(octets, maxOctets)
