@@ -233,7 +233,7 @@ export class OpenChannel implements Channel, Receiving {
       if (event.last) this.#hold()
       this.#waiting.push({ msgno: event.msgno, message })
       this.serve()
-      done = event.last && this.#serving === undefined
+      done = event.last && this.#serving === undefined && this.#waiting.length === 0
     } else {
       const exchange = this.#exchanges.get(event.msgno)
       if (exchange === undefined) message.discard()

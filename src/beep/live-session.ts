@@ -1,4 +1,4 @@
-// A session at work: the engine's events become channels, promises and handlers; what is said is written when the turn ends.
+// A session at work: the engine's events become channels, promises and handlers; what is said is written at once or when the turn ends.
 import { Buffer } from 'node:buffer'
 import process from 'node:process'
 import type { Duplex } from 'node:stream'
