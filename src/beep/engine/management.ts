@@ -1,6 +1,7 @@
 // Messages of channel 0 as elements, and what is wrong with those that are none: a request is answered, a reply ends the session (RFC 3080 §2.2.2.1).
 import { ProtocolError, ReplyError } from '../errors.js'
-import { type Element, ElementError, parseElement } from '../wire/elements.js'
+import { type Element, ElementError } from '../wire/elements.js'
+import { readElement } from '../wire/elements-lately.js'
 import { type Headers, isBeepXml, isXml } from '../wire/entity.js'
 
 /** What a MSG holds, or what is wrong with it. */
@@ -8,7 +9,7 @@ export function readRequest(body: Uint8Array, headers: Headers, maxOctets: numbe
   if (!isXml(headers)) return new ElementError(500, 'a MSG on channel 0 is application/beep+xml')
   if (!isBeepXml(headers)) return new ElementError(504, 'a MSG on channel 0 is in UTF-8')
   try {
-    return parseElement(body, maxOctets)
+    return readElement(body, maxOctets)
   } catch (error) {
     if (error instanceof ElementError) return error
     throw error

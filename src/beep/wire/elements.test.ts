@@ -347,15 +347,3 @@ describe('close, ok and error', () => {
     expect(() => formatElement({ name: 'close', number: -1, code: 200, text: '' })).toThrow(RangeError)
   })
 })
-
-test('what was read before is read the same again, and octets in it are not shared', () => {
-  const close = "<close number='1' code='200' />"
-  expect(parse(close)).toEqual({ name: 'close', number: 1, code: 200, text: '' })
-  expect(parse(close)).toEqual({ name: 'close', number: 1, code: 200, text: '' })
-  for (const xml of [`<profile uri='${ECHO}'>abc</profile>`, `<start number='1'><profile uri='${ECHO}'>abc</profile></start>`]) {
-    const content = (element: Element) =>
-      element.name === 'start' ? element.profiles[0]!.content! : (element as { content: Uint8Array }).content
-    content(parse(xml)).fill(0)
-    expect(Buffer.from(content(parse(xml))).toString()).toBe('abc')
-  }
-})

@@ -192,35 +192,12 @@ const READERS: { readonly [N in Name]: (element: SimpleElement) => Named<N> } = 
  * Reads a message of channel 0 (RFC 3080 §2.3.1). Attributes that the DTD does not know are ignored; everything else
  * that it does not allow is refused.
  * @param octets the body of the message, without its entity headers
- * @returns a value that may be given again for the same octets: it must not be changed
  * @throws ElementError 500 or 501
  */
 export function parseElement(octets: Uint8Array, maxOctets: number = DEFAULT_LIMITS.maxManagement): Element {
-  const key =
-    octets.length <= Math.min(MAX_KNOWN_SIZE, maxOctets)
-      ? Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')
-      : undefined
-  const before = key === undefined ? undefined : known.get(key)
-  if (before !== undefined) return before
-  const simple = parseSimple(octets, maxOctets)
-  checkContent(simple)
-  const element = READERS[simple.name as Name](simple)
-  if (key !== undefined && !hasContent(element)) {
-    if (known.size >= MAX_KNOWN) known.clear()
-    known.set(key, element)
-  }
-  return element
-}
-
-// Peers say the same again and again: what was read lately is not parsed anew, when it is short and its value cannot be changed.
-const MAX_KNOWN = 64
-const MAX_KNOWN_SIZE = 256
-const known = new Map<string, Element>()
-
-/** Whether it holds octets, which whoever is given them may change. */
-function hasContent(element: Element): boolean {
-  if (element.name === 'start') return element.profiles.some((profile) => profile.content !== undefined)
-  return element.name === 'profile' && element.content !== undefined
+  const element = parseSimple(octets, maxOctets)
+  checkContent(element)
+  return READERS[element.name as Name](element)
 }
 
 function checkContent({ name, text, children }: SimpleElement): void {
