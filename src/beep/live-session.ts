@@ -38,6 +38,8 @@ export class LiveSession implements Session {
   readonly #transport: Duplex
   readonly driver: Driver
   readonly #greeted = deferred<void>()
+  /** The greeting of the peer is in, and the application has seen the session. */
+  #up = false
   readonly questions = new Questions(this)
   readonly #answers = new Answers(this)
   readonly writers = new Writers(this)
@@ -311,6 +313,7 @@ export class LiveSession implements Session {
         // Before anything that stands behind the greeting is handled: the application may keep state by session.
         noteSession(this)
         this.tell(() => this.options.onSession?.(this))
+        this.#up = true
         this.#greeted.resolve()
         break
       case 'refused':
@@ -385,7 +388,7 @@ export class LiveSession implements Session {
     this.#reason = reason
     // An error is dear, and mostly there is nobody to be told.
     const error = () => (reason.kind === 'refused' ? reason.error : new ClosedError('The session ended', reason))
-    if (this.engine.greeting === undefined) this.#greeted.reject(error())
+    if (!this.#up) this.#greeted.reject(error())
     this.questions.end(reason, error)
     this.#answers.end()
     clearInterval(this.#idle)

@@ -84,3 +84,10 @@ test('a place where nobody listens, and one that is no BEEP, are errors and not 
   await once(server, 'close')
   await expect(connect({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'ECONNREFUSED' })
 })
+
+test('a session that onSession terminates is none: connect rejects', async () => {
+  await using listener = await listen({ host: '127.0.0.1', profiles: [echo] })
+  const { port } = listener.address
+  const refused = connect({ host: '127.0.0.1', port, onSession: (session) => session.terminate(new Error('not you')) })
+  await expect(refused).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED', cause: { message: 'not you' } })
+})
