@@ -23,6 +23,8 @@ export class Driver {
   readonly #events: DriverEvents
   /** The transport asked us to wait. */
   #full = false
+  /** Undoes what was done to the transport. */
+  #restore: (() => void) | undefined
   #detached = false
 
   constructor(stream: Duplex, engine: Engine, events: DriverEvents) {
@@ -30,6 +32,7 @@ export class Driver {
     this.#engine = engine
     this.#events = events
     stream.on('data', this.#onData)
+    if (stream instanceof Socket) this.#shorten(stream)
     stream.on('drain', this.#onDrain)
     stream.on('end', this.#onEnd)
     stream.on('error', this.#onError)
@@ -92,12 +95,30 @@ export class Driver {
     this.#detached = true
     const stream = this.#stream
     stream.pause()
+    this.#restore?.()
     stream.off('data', this.#onData)
     stream.off('drain', this.#onDrain)
     stream.off('end', this.#onEnd)
     stream.off('error', this.#onError)
     stream.off('close', this.#onEnd)
     return stream
+  }
+
+  /**
+   * What a socket has read comes here at once instead of by way of the stream's queue and its 'data' event, which cost a tenth of a round trip.
+   * They still serve when the socket is paused, when octets wait in the queue already, and when somebody else listens, too.
+   */
+  #shorten(socket: Socket): void {
+    const { push } = socket
+    socket.push = (chunk: Uint8Array | null, encoding) => {
+      if (chunk === null || socket.readableFlowing !== true || socket.readableLength > 0 || socket.listenerCount('data') > 1)
+        return push.call(socket, chunk, encoding)
+      this.#onData(chunk)
+      return true
+    }
+    this.#restore = () => {
+      socket.push = push
+    }
   }
 
   readonly #onData = (chunk: Uint8Array): void => {

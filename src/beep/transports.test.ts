@@ -58,6 +58,22 @@ test('sockets that somebody else opened', async () => {
   server.close()
 })
 
+test('a socket that somebody else reads too, and in which octets wait already', async () => {
+  const server = createServer((socket) => void attach(socket, 'listener', { profiles: [echo] })).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = dial((server.address() as { port: number }).port, '127.0.0.1')
+  await once(socket, 'readable')
+  expect(socket.readableLength).toBeGreaterThan(0)
+  const session = await attach(socket, 'initiator')
+  const seen: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => seen.push(chunk))
+  const channel = await session.start(ECHO)
+  await (await channel.request('once')).text()
+  expect(Buffer.concat(seen).toString()).toContain('\r\n\r\nonceEND\r\n')
+  await session.release()
+  server.close()
+})
+
 test('any Duplex', async () => {
   const [i, l] = duplexPair()
   const [initiator] = await Promise.all([attach(i, 'initiator'), attach(l, 'listener', { profiles: [echo] })])
