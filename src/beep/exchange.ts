@@ -2,15 +2,13 @@
 
 import type { OutgoingMessage } from './engine/outbox.js'
 import { ReplyError } from './errors.js'
+import { MAX_ERR } from './limits.js'
 import type { InboundMessage, Message } from './message.js'
 import type { Writers } from './outbound.js'
 import { Wake } from './wake.js'
 import { ElementError, parseElement } from './wire/elements.js'
 import { isBeepXml } from './wire/entity.js'
 import type { Keyword } from './wire/frame.js'
-
-/** Octets of an ERR that are looked at. */
-const MAX_ERR = 65_536
 
 /** One MSG and its reply. Iterating yields one RPY, or each ANS until the NUL; an ERR throws ReplyError. */
 export interface Exchange extends AsyncIterable<Message> {

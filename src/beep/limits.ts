@@ -91,3 +91,17 @@ export const MAX_SESSION_GATHERED = 16_777_216
 export const MAX_EMPTY_ANSWERS = 4096
 /** Largest message that `bytes()`, `text()` and `json()` gather, in octets. */
 export const MAX_MESSAGE = 16_777_216
+/** Octets of an ERR that are looked at. */
+export const MAX_ERR = 65_536
+/** Octets of a chunk from which on more of them are likely to wait. */
+export const BULK = 16_384
+/** Sessions that a listener holds at a time. */
+export const MAX_SESSIONS = 10_000
+
+// Times, in milliseconds; what each is for stands at the option of a session that changes it.
+
+export const GREETING_TIMEOUT = 30_000
+export const START_TIMEOUT = 30_000
+export const CLOSE_TIMEOUT = 60_000
+export const SETTLE_TIMEOUT = 30_000
+export const RELEASE_TIMEOUT = 5000

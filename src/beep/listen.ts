@@ -3,7 +3,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { noteError } from './diagnostics.js'
 import { Engine } from './engine/engine.js'
 import { ReplyError } from './errors.js'
-import { LiveSession, RELEASE_TIMEOUT } from './live-session.js'
+import { MAX_SESSIONS, RELEASE_TIMEOUT } from './limits.js'
+import { LiveSession } from './live-session.js'
 import type { Profile } from './profile.js'
 import { after } from './promises.js'
 import type { Session, SessionOptions } from './session.js'
@@ -27,8 +28,6 @@ export interface Listener extends AsyncDisposable {
   /** Stops accepting, asks every session to be released, and resolves when all are over. */
   close(): Promise<void>
 }
-
-const MAX_SESSIONS = 10_000
 
 /** Listens. A handler that throws, or a peer that breaks the protocol, ends no other session. */
 export async function listen(options: ListenOptions): Promise<Listener> {

@@ -13,7 +13,7 @@ import type { Event, Greeting } from './engine/events.js'
 import type { TrafficCounts } from './engine/traffic.js'
 import { ClosedError, type CloseReason, type ProtocolError, ReplyError } from './errors.js'
 import { Gathering } from './gathering.js'
-import { MAX_MESSAGE } from './limits.js'
+import { BULK, GREETING_TIMEOUT, MAX_MESSAGE, RELEASE_TIMEOUT } from './limits.js'
 import type { InboundMessage } from './message.js'
 import { Writers } from './outbound.js'
 import type { Profile } from './profile.js'
@@ -23,11 +23,7 @@ import type { Session, SessionOptions, StartOptions } from './session.js'
 import { type TuningStart, tune } from './tuning.js'
 import { Wake } from './wake.js'
 
-const GREETING_TIMEOUT = 30_000
-/** Octets of a chunk from which on more of them are likely to wait. */
-const BULK = 16_384
 const RESOLVED = Promise.resolve()
-export const RELEASE_TIMEOUT = 5000
 
 export class LiveSession implements Session {
   readonly role: Role

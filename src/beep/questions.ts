@@ -2,6 +2,7 @@
 import type { OpenChannel } from './channel.js'
 import type { Event } from './engine/events.js'
 import type { CloseReason, ReplyError } from './errors.js'
+import { CLOSE_TIMEOUT, START_TIMEOUT } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import type { Profile } from './profile.js'
 import { type Deferred, deferred, within } from './promises.js'
@@ -13,10 +14,6 @@ interface Starting extends Deferred<OpenChannel> {
   readonly profiles: readonly Profile[]
   readonly tuning: boolean
 }
-
-export const START_TIMEOUT = 30_000
-export const SETTLE_TIMEOUT = 30_000
-const CLOSE_TIMEOUT = 60_000
 
 export class Questions {
   readonly #session: LiveSession

@@ -1,10 +1,10 @@
 // Tuning (RFC 3080 §3): a last message in clear, then the transport goes to the tuning profile and comes back as that of a new session.
 import type { Duplex } from 'node:stream'
 import { ClosedError, ProtocolError, ReplyError } from './errors.js'
+import { SETTLE_TIMEOUT, START_TIMEOUT } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import type { Tuning } from './profile.js'
 import { abortable, onAbort, within } from './promises.js'
-import { SETTLE_TIMEOUT, START_TIMEOUT } from './questions.js'
 import type { Session } from './session.js'
 
 /** What the start of a tuning channel says. */
