@@ -1,5 +1,7 @@
 // Files over real sockets and TLS: a manifest, an answer, the octets, the digest; each refusal with its code; names from the network.
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { watch } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -125,7 +127,12 @@ describe('a file', () => {
 
 /** Waits until a directory is empty. */
 async function emptied(path: string): Promise<void> {
-  while ((await readdir(path)).length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  const watcher = watch(path)
+  try {
+    while ((await readdir(path)).length > 0) await once(watcher, 'change')
+  } finally {
+    watcher.close()
+  }
 }
 
 describe('an offer', () => {

@@ -1,17 +1,15 @@
-// Objects over real sockets and TLS: given, kept, asked for and followed; each refusal with its code; subscriptions that end in every way.
+// Objects over real sockets and TLS: given, kept and asked for; each refusal with its code. What is followed is in subscriptions.test.ts.
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Entity, type Profile, ReplyError } from '../../beep/index.js'
 import { deferred } from '../../beep/promises.js'
 import { signCard } from '../calling-card.js'
 import type { Friend } from '../friend.js'
 import { Identity } from '../identity.js'
-import { ObjectStore } from '../object-store.js'
 import { type SignedObject, signObject } from '../signed-object.js'
-import { Gate } from '../trust.js'
-import { followObjects } from './asking.js'
 import { JSON_TEXT, SIGNED_DATA } from './media-types.js'
-import { MAX_ANSWERS, objects } from './objects.js'
-import { type World, type WorldOptions, world } from './test-kit-people.js'
+import { MAX_ANSWERS } from './objects.js'
+import { all, type NoteOptions, signNote, texts } from './test-kit-notes.js'
+import { exhausted, type World, type WorldOptions, world } from './test-kit-people.js'
 import { OBJECTS } from './uris.js'
 
 let ada: Identity
@@ -41,18 +39,9 @@ async function met(options: Partial<WorldOptions> = {}) {
   return here.dial(ada)
 }
 
-const note = (text: string, options: { by?: Identity; to?: string; type?: string; lifetime?: number; now?: number } = {}) => {
-  const { by = ada, type = 'example/note', lifetime = 600, to, now = here.now } = options
-  return by.sign({ text }, { type, lifetime, to, now })
-}
+const note = (text: string, { by = ada, ...options }: Partial<NoteOptions> & { by?: Identity } = {}) =>
+  signNote(by, text, { now: here.now, ...options })
 
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const gathered: T[] = []
-  for await (const item of items) gathered.push(item)
-  return gathered
-}
-
-const texts = (objects: readonly SignedObject[]) => objects.map(({ value }) => (value as { text: string }).text)
 const json = (body: string) => ({ body, contentType: JSON_TEXT })
 
 describe('an object that is given', () => {
@@ -213,7 +202,7 @@ describe('a query', () => {
     const asked = Array.from({ length: 20 }, () => channel.send(json('{}'))[Symbol.asyncIterator]())
     expect((await asked[0]!.next()).done).toBe(false)
     // Nobody reads on: what is told comes to rest at what fits the window, and nothing more is made.
-    await settled(() => atBob.traffic.octetsSent)
+    await exhausted(atBob)
     expect(atBob.traffic.octetsSent).toBeLessThan(1_000_000)
     friend.session.terminate()
     expect((await atBob.closed).kind).toBe('terminated')
@@ -228,7 +217,7 @@ describe('a query', () => {
       const channel = await friend.session.start(OBJECTS)
       const answers = channel.send(json('{}'))[Symbol.asyncIterator]()
       const first = await answers.next()
-      await settled(() => atBob.traffic.octetsSent)
+      await exhausted(atBob)
       meanwhile()
       await first.value!.bytes()
       let count = 1
@@ -273,142 +262,6 @@ describe('a query', () => {
   })
 })
 
-/** Waits until a number no longer changes for some turns. */
-async function settled(read: () => number): Promise<void> {
-  for (let same = 0, last = read(); same < 20; ) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    const now = read()
-    same = now === last ? same + 1 : 0
-    last = now
-  }
-}
-
-describe('a subscription', () => {
-  async function following(options: Partial<WorldOptions> = {}) {
-    const { friend, atBob } = await met(options)
-    return { friend, atBob, objects: await friend.subscribe({ type: 'example/note' }) }
-  }
-
-  test('tells everything that is asked for and comes from its begin on, verified', async () => {
-    const { friend } = await met()
-    here.store.put(await note('before', { by: bob }))
-    const objects = await friend.subscribe({ type: 'example/note', signer: bob.fingerprint })
-    const other = await here.dial(eve)
-    await other.friend.give((await note('of Eve', { by: eve })).octets)
-    await other.friend.give((await note('another', { by: bob, type: 'example/other' })).octets)
-    await other.friend.give((await note('of Bob', { by: bob })).octets)
-    here.store.put(await note('for Eve', { by: bob, to: eve.fingerprint }))
-    here.store.put(await note('for Ada', { by: bob, to: ada.fingerprint }))
-    const told = [(await objects.next()).value, (await objects.next()).value] as SignedObject[]
-    expect(texts(told)).toEqual(['of Bob', 'for Ada'])
-  })
-
-  test('is left by its reader: the channel is closed, the session lives on', async () => {
-    const { friend, atBob, objects } = await following()
-    here.store.put(await note('hello', { by: bob }))
-    for await (const _ of objects) break
-    expect([friend.session.channels.size, atBob.channels.size]).toEqual([0, 0])
-    expect(await friend.give((await note('still here')).octets)).toMatch(/^[0-9a-f]{64}$/)
-  })
-
-  test('is left before anything was read, or while its reader waits, or with much that waits unread', async () => {
-    const { friend, atBob, objects } = await following()
-    await objects.return()
-    expect([friend.session.channels.size, atBob.channels.size]).toEqual([0, 0])
-    const waiting = await friend.subscribe({})
-    const next = waiting.next()
-    await waiting[Symbol.asyncDispose]()
-    expect(await next).toEqual({ done: true, value: undefined })
-    const full = await friend.subscribe({})
-    for (const each of large) here.store.put(each)
-    await settled(() => atBob.traffic.octetsSent)
-    await full.return()
-    expect([friend.session.channels.size, atBob.channels.size]).toEqual([0, 0])
-  })
-
-  test('is ended by a signal, also while its reader waits', async () => {
-    const { friend } = await met()
-    const controller = new AbortController()
-    const objects = await friend.subscribe({}, { signal: controller.signal })
-    const next = objects.next()
-    controller.abort()
-    expect(await next).toEqual({ done: true, value: undefined })
-    await expect(friend.subscribe({}, { signal: controller.signal })).rejects.toThrow(/aborted/)
-    await friend.release()
-  })
-
-  test('ends with its store, which is how a peer stops', async () => {
-    const { objects } = await following()
-    const next = objects.next()
-    here.store.close()
-    expect((await next).done).toBe(true)
-  })
-
-  test('ends when its reader releases the session', async () => {
-    const { friend, atBob, objects } = await following()
-    const next = objects.next()
-    await friend.release()
-    expect((await next).done).toBe(true)
-    expect((await atBob.closed).kind).toBe('released')
-  })
-
-  test('ends when who tells releases the session', async () => {
-    const store = new ObjectStore({ now: Date.now })
-    const gate = new Gate({ trustOf: () => 'vouched', now: Date.now })
-    const serves = objects({ gate, self: ada.fingerprint, now: Date.now, store, receive: () => {} })
-    here = await world({ bob })
-    const { friend, atBob } = await here.dial(ada, [serves])
-    const next = (await followObjects(atBob, {}, { self: bob.fingerprint, now: Date.now })).next()
-    await friend.release()
-    expect((await next).done).toBe(true)
-    expect(await atBob.closed).toEqual({ kind: 'released', by: 'peer' })
-  })
-
-  test('fails when the session breaks, and is forgotten at the other end', async () => {
-    const { friend, atBob, objects } = await following({ limits: { maxSubscriptions: 1 } })
-    const next = objects.next()
-    friend.session.terminate()
-    await expect(next).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
-    await atBob.closed
-    const again = await here.dial(ada)
-    await again.friend.subscribe({})
-    await expect(again.friend.subscribe({})).rejects.toMatchObject({ replyCode: 450 })
-  })
-
-  test('tells no more to somebody who is blocked meanwhile', async () => {
-    const { objects } = await following()
-    const next = objects.next()
-    here.trust = 'blocked'
-    here.store.put(await note('hello', { by: bob }))
-    expect((await next).done).toBe(true)
-  })
-
-  test('passes over what expired while it waited to be told', async () => {
-    const { objects } = await following()
-    here.store.put(await note('short', { by: bob, lifetime: 1 }))
-    here.now += 1000
-    here.store.put(await note('long', { by: bob }))
-    expect(texts([(await objects.next()).value as SignedObject])).toEqual(['long'])
-  })
-
-  test('whose reader does not keep up ends, and says that there was more', async () => {
-    const { objects, atBob } = await following({ limits: { maxQueue: 8 } })
-    for (const each of large) {
-      here.store.put(each)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    await settled(() => atBob.traffic.octetsSent)
-    const told: string[] = []
-    const reading = (async () => {
-      for await (const { digest } of objects) told.push(digest)
-    })()
-    await expect(reading).rejects.toMatchObject({ replyCode: 450 })
-    expect(told.length).toBeGreaterThan(8)
-    expect(told).toEqual(large.slice(0, told.length).map(({ digest }) => digest))
-    expect(told.length).toBeLessThan(large.length)
-  })
-})
-
 describe('a false peer', () => {
   const serving = (...answers: readonly Entity[]): Profile => ({
     uri: OBJECTS,
@@ -449,12 +302,6 @@ describe('a false peer', () => {
     expect(await outcome(json('{"unknown":true}'), as(good))).toHaveLength(1)
     // It says that there is more, for ever, and tells the same.
     expect(await outcome(as(good), json('{"more":true}'))).toBe('unasked')
-  })
-
-  test('that does not begin a subscription with its note is left', async () => {
-    here = await world({ bob, serves: [serving(as(await by(bob, 'hello')))] })
-    const { friend } = await here.dial(ada)
-    await expect(friend.subscribe({})).rejects.toMatchObject({ reason: 'unasked' })
   })
 })
 

@@ -1,5 +1,6 @@
 // For the tests of Cloudy's profiles: Bob serves them all on a real socket behind TLS, and whoever wants dials him. What Bob thinks of people, and
 // what time it is, are the test's to say.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { connect, type Listener, listen, type Profile, type Session } from '../../beep/index.js'
 import { deferred } from '../../beep/promises.js'
 import { startTls, tls } from '../../profiles/index.js'
@@ -104,4 +105,17 @@ export async function world(options: WorldOptions): Promise<World> {
     },
   }
   return self
+}
+
+/** Resolves once a channel of the session may send nothing more: all that is said there waits for whoever does not read. */
+export async function exhausted(session: Session): Promise<void> {
+  const full = () => [...session.channels.values()].some(({ windows }) => windows.sendable === 0)
+  const done = deferred<void>()
+  const look = () => {
+    if (full()) done.resolve()
+  }
+  subscribe('beep:octets', look)
+  look()
+  await done.promise
+  unsubscribe('beep:octets', look)
 }
