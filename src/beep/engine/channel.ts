@@ -54,17 +54,23 @@ export class Channel {
     this.load.queued--
   }
 
-  /** So many octets of the message wait more, or less, than before. */
+  /** So many octets of the message wait more than before. */
   count(message: OutgoingMessage, octets: number): void {
     this.waiting += octets
     if (message.keyword !== 'MSG') this.load.replies += octets
+  }
+
+  /** So many wait no longer. Not `count(message, -octets)`: adding -0 turns a small integer into a double, and the class of all channels with it. */
+  discount(message: OutgoingMessage, octets: number): void {
+    this.waiting -= octets
+    if (message.keyword !== 'MSG') this.load.replies -= octets
   }
 
   /** Takes back a message of which nothing has left. @returns false when it is too late for that */
   withdraw(message: OutgoingMessage): boolean {
     if (!this.outbox.withdraw(message)) return false
     this.load.queued--
-    this.count(message, -message.queued)
+    this.discount(message, message.queued)
     if (message.keyword === 'MSG') this.load.unacknowledged--
     message.ended = true
     return true
@@ -76,7 +82,7 @@ export class Channel {
     this.exchanges.abandon()
     this.load.queued -= left.length
     for (const message of left) {
-      this.count(message, -message.queued)
+      this.discount(message, message.queued)
       message.truncate()
     }
     return left

@@ -82,7 +82,7 @@ export class Receiver {
   #refusedEarly(channel: Channel, msgno: number): void {
     const outgoing = channel.exchanges.asked.get(msgno)?.outgoing
     if (outgoing === undefined || outgoing.sent) return
-    channel.count(outgoing, -outgoing.queued)
+    channel.discount(outgoing, outgoing.queued)
     outgoing.truncate()
     this.#core.wake(outgoing)
     this.#core.scheduler.touch(channel)

@@ -108,7 +108,7 @@ export class Scheduler {
     const size = nextSize(message, channel.sending, limit)
     if (size < 0) return false
     const first = !message.started
-    channel.count(message, -size)
+    channel.discount(message, size)
     const last = cut(message, size, channel.sending, this.#writer)
     channel.traffic.sent(size, last)
     if (first && message.keyword === 'MSG') channel.exchanges.ask(message.msgno, message)
