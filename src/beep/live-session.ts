@@ -6,7 +6,7 @@ import { TLSSocket } from 'node:tls'
 import { Answers } from './answers.js'
 import { type Channel, OpenChannel } from './channel.js'
 import { noteEnd, noteError, noteOctets, noteSession, watched } from './diagnostics.js'
-import { Driver } from './driver.js'
+import { Driver, type DriverEvents } from './driver.js'
 import type { Role } from './engine/core.js'
 import { Engine } from './engine/engine.js'
 import type { Event, Greeting } from './engine/events.js'
@@ -25,7 +25,7 @@ import { Wake } from './wake.js'
 
 const RESOLVED = Promise.resolve()
 
-export class LiveSession implements Session {
+export class LiveSession implements Session, DriverEvents {
   readonly role: Role
   readonly engine: Engine
   readonly channels = new Map<number, OpenChannel>()
@@ -65,20 +65,11 @@ export class LiveSession implements Session {
     this.options = options
     this.maxMessage = options.maxMessage ?? MAX_MESSAGE
     this.engine = new Engine(role, options)
-    this.driver = new Driver(transport, this.engine, {
-      received: (octets) => this.#received(octets),
-      sending: (octets) => watched() && noteOctets(this, this.role, octets),
-      wrote: () => {
-        if (this.engine.eventful) this.pump()
-        this.moved.rouse()
-      },
-      ended: (error) => this.#transportEnded(error),
-    })
+    this.driver = new Driver(transport, this.engine, this)
     const profiles = this.served().map((profile) => profile.uri)
-    const { localize = [], features = [] } = options
+    const { localize = [], features = [], idleTimeout = 0 } = options
     this.engine.greet({ profiles, localize, features })
     this.schedule()
-    const { idleTimeout = 0 } = options
     if (idleTimeout > 0) this.#idle = setInterval(() => this.#checkIdle(idleTimeout), idleTimeout).unref()
   }
 
@@ -240,9 +231,9 @@ export class LiveSession implements Session {
     this.pump()
   }
 
-  // What the transport brings
+  // What the driver tells of the transport
 
-  #received(octets: Uint8Array): void {
+  received(octets: Uint8Array): void {
     if (watched()) noteOctets(this, this.role === 'initiator' ? 'listener' : 'initiator', octets)
     this.#heard = true
     this.#bulk = octets.length >= BULK
@@ -257,12 +248,16 @@ export class LiveSession implements Session {
     else this.#flush()
   }
 
-  #checkIdle(milliseconds: number): void {
-    if (!this.#heard) this.terminate(new Error(`Nothing came from the peer for ${milliseconds} ms`))
-    this.#heard = false
+  sending(octets: Uint8Array): void {
+    if (watched()) noteOctets(this, this.role, octets)
   }
 
-  #transportEnded(error: Error | undefined): void {
+  wrote(): void {
+    if (this.engine.eventful) this.pump()
+    this.moved.rouse()
+  }
+
+  ended(error: Error | undefined): void {
     if (this.#reason !== undefined) return
     this.pump()
     // An <ok/> that is due makes it a release, whether the peer still reads it or not (§2.4, A24).
@@ -270,6 +265,11 @@ export class LiveSession implements Session {
     if (this.over) return
     this.engine.receiveEnd()
     this.end({ kind: 'terminated', by: 'peer', ...(error === undefined ? {} : { error }) })
+  }
+
+  #checkIdle(milliseconds: number): void {
+    if (!this.#heard) this.terminate(new Error(`Nothing came from the peer for ${milliseconds} ms`))
+    this.#heard = false
   }
 
   /** Called among the microtasks: what is queued by `nextTick` runs when all of them, and those that they bring about, have run. */

@@ -24,7 +24,7 @@ export class Core {
   /** How the session ended; undefined while it lives. */
   over: 'released' | 'terminated' | undefined
   /** Told when something ended on a channel: perhaps a close may be said or answered now. */
-  onProgress: (channel: Channel) => void = () => {}
+  management: { progress(channel: Channel): void } | undefined
   readonly #load: Load = noLoad()
   readonly #budget: Budget
   readonly #closed: number[] = []
@@ -36,12 +36,7 @@ export class Core {
     this.limits = limits
     this.#budget = { left: limits.maxSessionWindow }
     this.zero = new Channel(0, '', true, noLoad(), this.traffic, limits)
-    this.scheduler = new Scheduler(
-      this.zero,
-      limits.frameSize,
-      (message) => this.#drain(message),
-      (message) => this.#sent(message),
-    )
+    this.scheduler = new Scheduler(this.zero, limits.frameSize, this)
   }
 
   // Events
@@ -129,17 +124,19 @@ export class Core {
     return this.#load.replies > MAX_SESSION_REPLIES && message.keyword !== 'MSG' && message.queued > 0
   }
 
-  #drain(message: OutgoingMessage): void {
+  /** Some of the message has been cut, or the rest of it is not wanted: if its writer waits, it may go on. */
+  wake(message: OutgoingMessage): void {
     if (!message.waiting || (!message.sent && this.pressed(message))) return
     message.waiting = false
     this.emit({ type: 'drain', message })
   }
 
-  #sent(message: OutgoingMessage): void {
+  /** The last frame of the message has been cut. */
+  sent(message: OutgoingMessage): void {
     const { channel } = message
     if (message.keyword === 'MSG') channel.exchanges.asking(message.msgno)
     else if (message.owed?.answered && message.keyword !== 'ANS') channel.exchanges.replied(message.owed)
-    this.#drain(message)
+    this.wake(message)
     message.afterwards?.()
     this.progress(channel)
   }
@@ -148,13 +145,8 @@ export class Core {
   progress(channel: Channel): void {
     // By far the most usual: nobody is closing anything.
     if (isUntroubled(channel) && isUntroubled(this.zero)) return
-    this.onProgress(channel)
-    if (channel !== this.zero) this.onProgress(this.zero)
-  }
-
-  /** The writer of a message that was cut short need not wait. */
-  wake(message: OutgoingMessage): void {
-    this.#drain(message)
+    this.management?.progress(channel)
+    if (channel !== this.zero) this.management?.progress(this.zero)
   }
 
   // The end

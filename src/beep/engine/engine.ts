@@ -38,7 +38,7 @@ export class Engine {
     this.#core = new Core(role, completeLimits(limits))
     this.#management = new ChannelZero(this.#core)
     this.#receiver = new Receiver(this.#core, this.#management)
-    this.#core.onProgress = (channel) => this.#management.progress(channel)
+    this.#core.management = this.#management
   }
 
   get role(): Role {

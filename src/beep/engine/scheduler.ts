@@ -12,14 +12,21 @@ interface Lane {
   head: number
 }
 
+/** Who is told of frames. Methods of one object, not functions made for each session: what V8 has compiled for one then serves the next, too. */
+interface Told {
+  /** A frame that was not the last of its message has been cut: its writer may go on. */
+  wake(message: OutgoingMessage): void
+  /** The last frame of a message has been cut. */
+  sent(message: OutgoingMessage): void
+}
+
 export class Scheduler {
   /** Nothing leaves any more, not even a SEQ: a tuning message asks for silence (RFC 3080 §3.1.3.1), or the session is over. */
   silent = false
   readonly #writer = new FrameWriter()
   readonly #zero: Channel
   readonly #frameSize: number
-  readonly #onSent: (message: OutgoingMessage) => void
-  readonly #onCut: (message: OutgoingMessage) => void
+  readonly #told: Told
   /** Highest priority first; one lane serves everybody until a priority is given. Channel 0 stands in none. */
   readonly #lanes: Lane[] = [{ priority: 0, channels: [], head: 0 }]
   /** Channels that stand in a lane. */
@@ -28,19 +35,11 @@ export class Scheduler {
 
   /**
    * @param frameSize largest payload of a frame, or 0 to adapt it to how many channels are ready
-   * @param onCut told of each frame that was not the last of its message
-   * @param onSent told when the last frame of a message has been cut
    */
-  constructor(
-    zero: Channel,
-    frameSize: number,
-    onCut: (message: OutgoingMessage) => void,
-    onSent: (message: OutgoingMessage) => void,
-  ) {
+  constructor(zero: Channel, frameSize: number, told: Told) {
     this.#zero = zero
     this.#frameSize = frameSize
-    this.#onCut = onCut
-    this.#onSent = onSent
+    this.#told = told
   }
 
   /** Something about the channel changed: if a frame can be cut, it stands in the queue from now on. */
@@ -114,8 +113,8 @@ export class Scheduler {
     if (first && message.keyword === 'MSG') channel.exchanges.ask(message.msgno, message)
     if (last) {
       channel.shift()
-      this.#onSent(message)
-    } else this.#onCut(message)
+      this.#told.sent(message)
+    } else this.#told.wake(message)
     return true
   }
 }
