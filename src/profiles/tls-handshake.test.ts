@@ -1,10 +1,10 @@
 // The handshake itself: cut anywhere, with certificates that authorities judge, and never begun again.
 import { once } from 'node:events'
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { attach, connect, type Listener, listen } from '../beep/index.js'
+import { attach, connect, type Listener, listen, type Profile } from '../beep/index.js'
 import { rawDial } from '../beep/test-kit-peer.js'
 import { duplexPair } from '../beep/testing.js'
 import { makeCertificate } from '../cloudy/certificate.js'
@@ -12,7 +12,7 @@ import { exportPrivateKey, generateKeys } from '../cloudy/crypto.js'
 import { Identity } from '../cloudy/identity.js'
 import { toPem } from '../cloudy/pem.js'
 import { ECHO, echo } from './echo.js'
-import { startTls, TLS, type TlsListenOptions, tls } from './tls.js'
+import { peerCertificate, startTls, TLS, type TlsListenOptions, tls, whenTuned } from './tls.js'
 
 const DAY = 86_400_000
 const XML = 'Content-Type: application/beep+xml\r\n\r\n'
@@ -30,9 +30,12 @@ afterEach(async () => {
 
 const credentials = (identity: Identity) => ({ key: identity.privateKeyPem(), cert: identity.certificatePem() })
 
-async function serve(options: Partial<TlsListenOptions> = {}): Promise<{ listener: Listener; port: number }> {
+async function serve({
+  profiles = [],
+  ...options
+}: Partial<TlsListenOptions> & { profiles?: readonly Profile[] } = {}): Promise<{ listener: Listener; port: number }> {
   const profile = tls({ ...credentials(ada), clientCertificate: 'none', handshakeTimeout: 3000, ...options })
-  const listener = await listen({ host: '127.0.0.1', profiles: [profile], greetingTimeout: 3000 })
+  const listener = await listen({ host: '127.0.0.1', profiles: [profile, ...profiles], greetingTimeout: 3000 })
   closing.push(() => listener.close())
   return { listener, port: listener.address.port }
 }
@@ -112,20 +115,78 @@ describe('certificates that an authority judges', () => {
   })
 })
 
+/** A peer of our listener that does TLS by itself. */
+async function tuned(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
+  const peer = await rawDial(port)
+  peer.greet()
+  const start = `<start number='1'><profile uri='${TLS}'><![CDATA[<ready />]]></profile></start>`
+  peer.say(peer.frame('MSG 0 1', XML + start))
+  await peer.expect(/proceed[\s\S]*END\r\n/)
+  peer.stream.removeAllListeners('data')
+  const socket = peer.stream as Socket
+  const secure = connectTls({ socket, rejectUnauthorized: false, checkServerIdentity: () => undefined, ...options })
+  secure.on('error', () => {})
+  closing.push(() => secure.destroy())
+  return secure
+}
+
 describe('once it is done', () => {
   test('TLS 1.2 renegotiates nothing: a peer that tries is cut off', async () => {
     const { port } = await serve({ maxVersion: 'TLSv1.2' })
-    const peer = await rawDial(port)
-    peer.greet()
-    const start = `<start number='1'><profile uri='${TLS}'><![CDATA[<ready />]]></profile></start>`
-    peer.say(peer.frame('MSG 0 1', XML + start))
-    await peer.expect(/proceed[\s\S]*END\r\n/)
-    peer.stream.removeAllListeners('data')
-    const secure = connectTls({ socket: peer.stream as Socket, rejectUnauthorized: false, checkServerIdentity: () => undefined })
-    secure.on('error', () => {})
+    const secure = await tuned(port)
     await once(secure, 'data')
     secure.renegotiate({ rejectUnauthorized: false }, () => {})
     await once(secure, 'close')
+  })
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)('%s resumes nothing: who comes again proves who they are again', async (version) => {
+    const { port } = await serve({ minVersion: version, maxVersion: version })
+    const sessions: Buffer[] = []
+    const first = await tuned(port)
+    first.on('session', (session) => sessions.push(session))
+    await once(first, 'data')
+    sessions.push(first.getSession()!)
+    first.end()
+    await once(first, 'close')
+    for (const session of sessions) {
+      const again = await tuned(port, { session })
+      await once(again, 'data')
+      expect(again.isSessionReused()).toBe(false)
+    }
+  })
+})
+
+describe('many at a time', () => {
+  test('each is given its own peer, while others fail, one after the other and together', async () => {
+    const names = Array.from({ length: 24 }, (_, n) => `${n}.example`)
+    const people = await Promise.all(names.map((nickname) => Identity.generate({ nickname })))
+    const asked: Profile = {
+      uri: 'http://example.org/who',
+      message: (_, { session }) => peerCertificate(session)?.subject ?? 'nobody',
+    }
+    const refused = new Error('not these')
+    const { listener, port } = await serve({
+      clientCertificate: 'required',
+      verify: ({ subject }) => {
+        if (/[05]\.example/.test(subject)) throw refused
+      },
+      profiles: [whenTuned(asked)],
+    })
+    const visit = async (identity: Identity) => {
+      const clear = await connect({ host: '127.0.0.1', port })
+      await using secure = await startTls(clear, { ...credentials(identity), verify: () => {} })
+      const channel = await secure.start(asked.uri)
+      return (await channel.request('who am I?')).text()
+    }
+    for (let round = 0; round < 2; round++) {
+      const seen = await Promise.allSettled(people.map(visit))
+      for (const [n, outcome] of seen.entries()) {
+        if (/[05]$/.test(String(n))) expect(outcome.status).toBe('rejected')
+        else expect(outcome).toMatchObject({ value: `CN=${names[n]}` })
+      }
+    }
+    expect(await visit(people[1]!)).toBe('CN=1.example')
+    expect(listener.sessions.size).toBe(0)
   })
 })
 

@@ -3,7 +3,14 @@
 import { constants, type X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls, createServer, type SecureContextOptions, type SecureVersion, type TLSSocket } from 'node:tls'
+import {
+  connect as connectTls,
+  createServer,
+  type SecureContextOptions,
+  type SecureVersion,
+  type Server,
+  type TLSSocket,
+} from 'node:tls'
 import { type Profile, ReplyError, type Session, Tuning } from '../beep/index.js'
 import { after } from '../beep/promises.js'
 import { isReplyCode } from '../beep/reply-code.js'
@@ -47,13 +54,17 @@ export interface TlsConnectOptions extends TlsOptions {
 }
 
 const HANDSHAKE_TIMEOUT = 30_000
+/** Servers that wait for their next handshake, of one set of credentials. */
+const MAX_IDLE = 16
 
 /** Serves TLS: whoever sends `<ready/>` becomes the client of the handshake (A34). Offered in clear text only. */
 export function tls(options: TlsListenOptions): Profile {
+  const usual = new Handshakes(options)
   const answer = (ready: Uint8Array, serverName: string | undefined): Tuning => {
     checkReady(ready)
-    const own = { ...options, ...options.credentialsFor?.(serverName) }
-    return new Tuning(formatSimple('proceed'), (transport) => serve(transport, own))
+    const own = options.credentialsFor?.(serverName)
+    const handshakes = own === undefined ? usual : new Handshakes({ ...options, ...own })
+    return new Tuning(formatSimple('proceed'), (transport) => handshakes.serve(transport))
   }
   return {
     uri: TLS,
@@ -135,31 +146,52 @@ function context(options: TlsOptions) {
   return { key, cert, ca, passphrase, ciphers, maxVersion, minVersion, secureOptions: constants.SSL_OP_NO_TICKET }
 }
 
-/** The side that sent `<proceed/>`. */
-async function serve(transport: Duplex, options: TlsListenOptions): Promise<Duplex> {
-  const { verify, clientCertificate = verify === undefined ? 'none' : 'required' } = options
-  const server = createServer({
-    ...context(options),
-    requestCert: clientCertificate !== 'none',
-    // With a verify it judges; a certificate authority only when there is none.
-    rejectUnauthorized: verify === undefined && clientCertificate === 'required',
-  })
-  const socket = await new Promise<TLSSocket>((resolve, reject) => {
-    const timer = late(options, reject)
-    const fail = (error: Error) => {
-      clearTimeout(timer)
-      reject(error)
-    }
-    server.once('secureConnection', (secure) => {
-      clearTimeout(timer)
-      secure.off('error', fail)
-      resolve(secure)
+/** The side that sent `<proceed/>`, with one set of credentials. */
+class Handshakes {
+  readonly #options: TlsListenOptions
+  readonly #clientCertificate: NonNullable<TlsListenOptions['clientCertificate']>
+  /** Each serves one handshake at a time. Making one takes longer than a session in clear, most of it for the key and the certificate. */
+  readonly #idle: Server[] = []
+
+  /** @throws what TLS says when the key and the certificate are of no use */
+  constructor(options: TlsListenOptions) {
+    this.#options = options
+    this.#clientCertificate = options.clientCertificate ?? (options.verify === undefined ? 'none' : 'required')
+    this.#idle.push(this.#server())
+  }
+
+  async serve(transport: Duplex): Promise<Duplex> {
+    const server = this.#idle.pop() ?? this.#server()
+    const socket = await new Promise<TLSSocket>((resolve, reject) => {
+      const timer = late(this.#options, reject)
+      const fail = (error: Error) => {
+        clearTimeout(timer)
+        reject(error)
+      }
+      const left = () => fail(new Error('The peer left during the TLS handshake'))
+      server.once('tlsClientError', fail)
+      server.once('secureConnection', (secure) => {
+        clearTimeout(timer)
+        server.off('tlsClientError', fail)
+        transport.off('close', left)
+        resolve(secure)
+      })
+      transport.once('close', left)
+      server.emit('connection', transport)
     })
-    server.once('tlsClientError', fail)
-    transport.once('close', () => fail(new Error('The peer left during the TLS handshake')))
-    server.emit('connection', transport)
-  })
-  return judged(socket, verify, clientCertificate === 'required')
+    // One whose handshake failed may have more to tell of it, and tells no other session.
+    if (this.#idle.length < MAX_IDLE) this.#idle.push(server)
+    return judged(socket, this.#options.verify, this.#clientCertificate === 'required')
+  }
+
+  #server(): Server {
+    return createServer({
+      ...context(this.#options),
+      requestCert: this.#clientCertificate !== 'none',
+      // With a verify it judges; a certificate authority only when there is none.
+      rejectUnauthorized: this.#options.verify === undefined && this.#clientCertificate === 'required',
+    })
+  }
 }
 
 /** The side that sent `<ready/>`. */
