@@ -152,7 +152,7 @@ export class OpenChannel implements Channel, Receiving {
     pumped?.catch(undo)
     if (signal !== undefined) {
       exchange.onEnd = onAbort(signal, () => {
-        this.session.writers.withdraw(message)
+        if (this.session.writers.withdraw(message)) this.session.writers.drop(message)
         undo(signal.reason as Error)
       })
     }

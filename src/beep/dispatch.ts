@@ -2,7 +2,7 @@
 import type { OpenChannel } from './channel.js'
 import { ReplyError } from './errors.js'
 import type { InboundMessage, Outgoing } from './message.js'
-import { checkHeld, type Sending, sendBack, sendMessage } from './outbound.js'
+import { checkHeld, letGo, type Sending, sendBack, sendMessage } from './outbound.js'
 import { type Reply, Tuning } from './profile.js'
 import { isPromise } from './promises.js'
 import { answerTuning } from './tuning.js'
@@ -37,18 +37,21 @@ export function serve(channel: OpenChannel, pending: Pending): Promise<void> | u
       (error) => refuse(channel, pending, error),
     )
   }
-  if (channel.over) return undefined
   return give(channel, pending, reply)
 }
 
 function give(channel: OpenChannel, pending: Pending, reply: Reply): Promise<void> | undefined {
-  if (channel.over) return undefined
+  if (channel.over) {
+    letGo(reply)
+    return undefined
+  }
   try {
     if (reply instanceof Tuning) return answerTuning(channel.session, reply, 1, (what) => tuned(channel, pending, what))
     if (isGenerator(reply)) return giveAnswers(channel, pending, reply)
     if (reply === pending.message) return giveBack(channel, pending)
     return after(channel, pending, sendReply(channel, pending, 'RPY', reply as Outgoing))
   } catch (error) {
+    letGo(reply)
     return refuse(channel, pending, error)
   }
 }
@@ -90,12 +93,14 @@ async function giveAnswers(channel: OpenChannel, pending: Pending, answers: Asyn
   const { session, number } = channel
   let ansno = 0
   let held = 0
+  let answer: Outgoing | undefined
   try {
-    for await (const answer of answers) {
-      if (channel.over) return
+    for await (answer of answers) {
+      if (channel.over) return letGo(answer)
       const { message, pumped } = sendMessage(session, number, 'ANS', pending.msgno, ansno, answer)
-      ansno++
+      // One that fails before anything of it has left is none.
       await pumped
+      ansno++
       if (message.owed !== undefined && !message.owed.complete) {
         // The answers are made while the request still comes in, perhaps from it: waiting would stop both. They are gathered, up to a limit.
         held += message.queued + ANSWER_COST
@@ -109,6 +114,7 @@ async function giveAnswers(channel: OpenChannel, pending: Pending, answers: Asyn
     session.schedule()
     pending.message.discard()
   } catch (error) {
+    letGo(answer)
     if (ansno === 0) return refuse(channel, pending, error)
     if (channel.over) return
     session.terminate(new Error('A handler failed after its first answer', { cause: error }))

@@ -72,6 +72,8 @@ export class OutboundExchange implements Exchange {
       this.#wake?.rouse()
       return
     } else if (keyword === 'ERR') {
+      // It may have come before the MSG had left whole (§2.6.3).
+      this.#writers.drop(this.#message)
       void refusal(message).then((error) => this.fail(error))
       return
     } else if (keyword !== 'NUL') {

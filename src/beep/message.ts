@@ -5,7 +5,10 @@ import type { Gathering, Place } from './gathering.js'
 import { Wake } from './wake.js'
 import { contentType, type Headers } from './wire/entity.js'
 
-/** Octets to send. They are sent by reference: do not change them before they have left. A stream is cut into frames as the peer's window opens. */
+/**
+ * Octets to send. They are sent by reference: do not change them before they have left. A stream is cut into frames as the peer's window
+ * opens; one whose rest is not wanted any more, or that cannot be sent at all, is destroyed.
+ */
 export type Body = string | Uint8Array | AsyncIterable<Uint8Array | string>
 
 /** A body with its MIME entity headers (RFC 3080 §2.2). */

@@ -76,9 +76,23 @@ function isIterable(value: unknown): value is AsyncIterable<Uint8Array | string>
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 }
 
+/** Lets go of a body that will not be sent, or of the rest of one: a stream is destroyed, a generator returns as soon as it can. */
+export function letGo(what: unknown): void {
+  const body = isEntity(what) ? what.body : what
+  const { destroy, return: end } = Object(body) as { destroy?: unknown; return?: unknown }
+  if (typeof destroy === 'function') destroy.call(body)
+  // One that fails on its way out fails for nobody.
+  else if (typeof end === 'function') Promise.resolve(end.call(body)).catch(() => {})
+}
+
+function isEntity(what: unknown): what is Entity {
+  return typeof what === 'object' && what !== null && !(what instanceof InboundMessage) && !isIterable(what) && 'body' in what
+}
+
 /** Reads the stream while there is room. When it fails and part of the message has left, no frame can take that back: the session ends. */
 async function pump(session: LiveSession, message: OutgoingMessage, body: AsyncIterable<Uint8Array | string>): Promise<void> {
-  const { engine } = session
+  const { engine, writers } = session
+  writers.read(message, body)
   try {
     for await (const piece of body) {
       // The peer refused the message early, or the session is over: nobody wants the rest.
@@ -91,15 +105,20 @@ async function pump(session: LiveSession, message: OutgoingMessage, body: AsyncI
       if (message.owed !== undefined && !message.owed.complete) {
         // The reply is made while its request still comes in, perhaps from it: waiting would stop both. It is gathered, up to a limit.
         checkHeld(session, message.queued)
-      } else await session.writers.drained(message)
+      } else await writers.drained(message)
     }
+    if (!writers.reading(message)) return
     engine.end(message)
     session.schedule()
   } catch (error) {
-    if (!session.writers.withdraw(message) && !message.ended) {
+    // It was let go of, and says so.
+    if (!writers.reading(message)) return
+    if (!writers.withdraw(message) && !message.ended) {
       session.terminate(new Error('The body of a message failed after part of it had been sent', { cause: error }))
     }
     throw error
+  } finally {
+    writers.done(message)
   }
 }
 
@@ -115,6 +134,8 @@ export class Writers {
   /** Messages whose writer waits for room. */
   readonly #waiting = new Map<OutgoingMessage, Deferred<void>>()
   readonly #withdrawn = new WeakSet<OutgoingMessage>()
+  /** Streams that messages are being made of. */
+  readonly #streams = new Map<OutgoingMessage, unknown>()
 
   constructor(session: LiveSession) {
     this.#session = session
@@ -141,6 +162,26 @@ export class Writers {
     }
   }
 
+  /** A message is being made of a stream. */
+  read(message: OutgoingMessage, stream: unknown): void {
+    this.#streams.set(message, stream)
+  }
+
+  /** Whether what the stream gives is still wanted. */
+  reading(message: OutgoingMessage): boolean {
+    return this.#streams.has(message)
+  }
+
+  done(message: OutgoingMessage): void {
+    this.#streams.delete(message)
+  }
+
+  /** Nobody wants the rest of the message: its stream need not give it. */
+  drop(message: OutgoingMessage): void {
+    const stream = this.#streams.get(message)
+    if (this.#streams.delete(message)) letGo(stream)
+  }
+
   /** Takes back a message of which nothing has left. @returns false when it is too late for that */
   withdraw(message: OutgoingMessage): boolean {
     if (!this.#session.engine.withdraw(message)) return false
@@ -162,5 +203,6 @@ export class Writers {
   end(): void {
     for (const waiting of this.#waiting.values()) waiting.resolve()
     this.#waiting.clear()
+    for (const message of this.#streams.keys()) this.drop(message)
   }
 }

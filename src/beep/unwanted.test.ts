@@ -1,0 +1,147 @@
+// Bodies that nobody wants any more: each way in which a message comes to nothing lets go of the stream it was to be made of.
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import { describe, expect, test } from '@jest/globals'
+import { ReplyError } from './errors.js'
+import { deferred } from './promises.js'
+import { channelTo } from './test-kit-served.js'
+import { sessionPair } from './testing.js'
+
+/** A stream that has given something, and gives no more. */
+function stuck(): PassThrough {
+  const stream = new PassThrough()
+  stream.write('a piece')
+  return stream
+}
+
+describe('a stream is let go', () => {
+  test.each([
+    ['a stream', (stream: PassThrough) => stream],
+    ['an entity', (stream: PassThrough) => ({ body: stream, contentType: 'text/plain' })],
+  ])('that a handler gives as %s when its session is over', async (_, reply) => {
+    const stream = stuck()
+    const go = deferred<void>()
+    const asked = deferred<void>()
+    const { channel, initiator } = await channelTo(async () => {
+      asked.resolve()
+      await go.promise
+      return reply(stream)
+    })
+    channel.request('x').catch(() => {})
+    await asked.promise
+    initiator.terminate()
+    go.resolve()
+    await once(stream, 'close')
+  })
+
+  test('that a handler gives at once, and ends its session with', async () => {
+    const stream = stuck()
+    const { channel } = await channelTo((_message, { session }) => {
+      session.terminate()
+      return stream
+    })
+    channel.request('x').catch(() => {})
+    await once(stream, 'close')
+  })
+
+  test.each([
+    ['a reply', (stream: PassThrough) => stream],
+    [
+      'an answer',
+      async function* (stream: PassThrough) {
+        yield stream
+      },
+    ],
+  ])('that is being read for %s when the session ends', async (_, reply) => {
+    const stream = stuck()
+    const { channel, initiator } = await channelTo(() => reply(stream))
+    const exchange = channel.send('x')[Symbol.asyncIterator]()
+    await exchange.next()
+    initiator.terminate()
+    await once(stream, 'close')
+  })
+
+  test('that is a generator: it is told to return', async () => {
+    const returned = deferred<void>()
+    const go = deferred<void>()
+    const body = async function* () {
+      try {
+        yield 'a piece'
+        await go.promise
+        yield 'another'
+      } finally {
+        returned.resolve()
+      }
+    }
+    const { channel, initiator } = await channelTo(() => ({ body: body() }))
+    await channel.send('x')[Symbol.asyncIterator]().next()
+    initiator.terminate()
+    go.resolve()
+    await returned.promise
+  })
+
+  test('of which a MSG was to be made that is refused early; the refusal is what the asker hears', async () => {
+    const stream = stuck()
+    const { channel } = await channelTo(() => {
+      throw new ReplyError(554, 'no more')
+    })
+    await expect(channel.request(stream)).rejects.toMatchObject({ replyCode: 554, text: 'no more' })
+    expect(stream.destroyed).toBe(true)
+  })
+
+  test('of which a MSG was to be made that is taken back', async () => {
+    const stream = new PassThrough()
+    const { channel } = await channelTo((message) => message)
+    const controller = new AbortController()
+    const asking = channel.request(stream, { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(asking).rejects.toThrow('enough')
+    expect(stream.destroyed).toBe(true)
+  })
+
+  test('of which a MSG is being made when the session ends', async () => {
+    const stream = stuck()
+    const arrived = deferred<void>()
+    const { channel, initiator } = await channelTo(async (message) => {
+      arrived.resolve()
+      await message.bytes()
+      return ''
+    })
+    const asking = channel.request(stream)
+    await arrived.promise
+    initiator.terminate()
+    await expect(asking).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
+    expect(stream.destroyed).toBe(true)
+  })
+
+  test('whose entity headers are not lawful', async () => {
+    const stream = stuck()
+    const { channel } = await channelTo(() => ({ body: stream, headers: { 'no name': 'x' } }))
+    await expect(channel.request('x')).rejects.toMatchObject({ replyCode: 451 })
+    expect(stream.destroyed).toBe(true)
+  })
+})
+
+test('a first answer whose stream gives nothing and fails is a refusal: the session goes on', async () => {
+  const { initiator } = await sessionPair(
+    {},
+    {
+      profiles: [
+        {
+          uri: 'u:x',
+          async *message() {
+            yield { body: failing() }
+          },
+        },
+      ],
+    },
+  )
+  const channel = await initiator.start('u:x')
+  await expect(channel.request('x')).rejects.toMatchObject({ replyCode: 451 })
+  await initiator.release()
+})
+
+// biome-ignore lint/correctness/useYield: it fails before.
+async function* failing(): AsyncGenerator<string> {
+  throw new Error('cannot open')
+}
