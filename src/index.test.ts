@@ -106,3 +106,21 @@ test('the listener may be the one who asks for TLS, and is its client then', asy
   expect(channel.number).toBe(1)
   await end.next.release()
 })
+
+test('connect that fails leaves no connection: refused TLS, or an option that no greeting can say', async () => {
+  const place = await serve({
+    tls: {
+      ...credentials(ada),
+      credentialsFor() {
+        throw new ReplyError(550, 'I am not that server')
+      },
+    },
+  })
+  const sockets = () => process.getActiveResourcesInfo().filter((each) => each.startsWith('TCPSocket')).length
+  await expect(connect({ ...place, tls: { verify, serverName: 'x' } })).rejects.toMatchObject({ replyCode: 550 })
+  await expect(connect({ ...place, features: ['two words'] })).rejects.toThrow('one token')
+  const [listener] = listeners
+  await Promise.all([...listener!.sessions].map(({ closed }) => closed))
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect([listener!.sessions.size, sockets()]).toEqual([0, 0])
+})

@@ -38,7 +38,13 @@ export async function connect(options: ConnectOptions): Promise<Session> {
     const what = 'The peer offers no TLS, or somebody in between took it out of its greeting (RFC 3080 §9): nothing was sent'
     throw Object.assign(new Error(what), { code: 'BEEP_ERR_NO_TLS' })
   }
-  return startTls(clear, { servername: host, signal: options.signal, ...tls })
+  try {
+    return await startTls(clear, { servername: host, signal: options.signal, ...tls })
+  } catch (error) {
+    // A peer that refuses leaves the session as it was, and nobody else has it.
+    await clear[Symbol.asyncDispose]()
+    throw error
+  }
 }
 
 /** Listens; with `tls`, sessions are tuned before they are of use. A handler that throws, or a peer that breaks the protocol, ends no other session. */

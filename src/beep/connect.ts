@@ -41,8 +41,9 @@ export async function connect(options: ConnectOptions): Promise<Session> {
 }
 
 /**
- * Begins a session on a transport: a socket, a TLS socket, one end of a pair. Resolves once the peer's greeting is in.
- * @throws as `connect` does
+ * Begins a session on a transport: a socket, a TLS socket, one end of a pair; paused or not, it is ours from now on. Resolves once the peer's
+ * greeting is in.
+ * @throws as `connect` does, or a TypeError when an option is not lawful; the transport is closed then
  */
 export async function attach(
   transport: Duplex,
@@ -50,7 +51,14 @@ export async function attach(
   options: SessionOptions = {},
   signal?: AbortSignal,
 ): Promise<Session> {
-  const session = new LiveSession(transport, role, options)
+  let session: LiveSession
+  try {
+    session = new LiveSession(transport, role, options)
+  } catch (error) {
+    // Options that no greeting can say.
+    transport.destroy()
+    throw error
+  }
   await session.ready(signal)
   return session
 }
