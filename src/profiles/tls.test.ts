@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, connect as dial } from 'node:net'
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { connect, type Listener, listen } from '../beep/index.js'
+import { connect, type Listener, listen, type Profile } from '../beep/index.js'
 import { Identity } from '../cloudy/identity.js'
 import { ECHO, echo } from './echo.js'
 import { peerCertificate, startTls, TLS, type TlsListenOptions, tls, whenTuned } from './tls.js'
@@ -58,6 +58,31 @@ describe('tuning to TLS', () => {
     const port = await serve()
     await using session = await connect({ host: '127.0.0.1', port })
     await expect(session.start(ECHO)).rejects.toMatchObject({ replyCode: 550 })
+  })
+
+  test('a profile that is an object of a class keeps its methods, and they it', async () => {
+    class Counter implements Profile {
+      readonly uri = 'u:counter'
+      #started = 0
+      #closed = 0
+      start(): string {
+        return String(++this.#started)
+      }
+      message(): string {
+        return `${this.#started} started, ${this.#closed} closed`
+      }
+      close(): void {
+        this.#closed++
+      }
+    }
+    const profile = tls({ ...credentials(ada), clientCertificate: 'none' })
+    listener = await listen({ host: '127.0.0.1', profiles: [profile, whenTuned(new Counter())] })
+    const clear = await connect({ host: '127.0.0.1', port: listener.address.port })
+    await using session = await startTls(clear, { verify: accept })
+    await (await session.start('u:counter')).close()
+    const channel = await session.start('u:counter')
+    expect(channel.initial?.toString()).toBe('2')
+    expect(await (await channel.request('?')).text()).toBe('2 started, 1 closed')
   })
 
   test('a certificate that the initiator refuses ends it: no greeting, no fall back', async () => {

@@ -100,7 +100,17 @@ export async function startTls(session: Session, options: TlsConnectOptions = {}
 
 /** Keeps a profile out of the greeting, and declines it, until the session is tuned to TLS. */
 export function whenTuned(profile: Profile): Profile {
-  return { ...profile, available: (session) => session.tls !== undefined && (profile.available?.(session) ?? true) }
+  const { uri, tuning = false } = profile
+  return {
+    uri,
+    tuning,
+    available: (session) => session.tls !== undefined && (profile.available?.(session) ?? true),
+    // Each by itself: a copy of an object would lack what its class gives it.
+    ...(profile.start && { start: profile.start.bind(profile) }),
+    ...(profile.open && { open: profile.open.bind(profile) }),
+    ...(profile.message && { message: profile.message.bind(profile) }),
+    ...(profile.close && { close: profile.close.bind(profile) }),
+  }
 }
 
 /** Asked once: on the side of the client, Node 20 gives the certificate to the first who asks and to nobody after. */
