@@ -97,6 +97,8 @@ export const MAX_ERR = 65_536
 export const BULK = 16_384
 /** Sessions that a listener holds at a time. */
 export const MAX_SESSIONS = 10_000
+/** Connections without a session that a listener lets read why, at a time; what comes beyond them is closed without a word. */
+export const MAX_REFUSED = 64
 
 // Times, in milliseconds; what each is for stands at the option of a session that changes it.
 

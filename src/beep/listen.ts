@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { noteError } from './diagnostics.js'
 import { Engine } from './engine/engine.js'
 import { ReplyError } from './errors.js'
-import { MAX_SESSIONS, RELEASE_TIMEOUT } from './limits.js'
+import { MAX_REFUSED, MAX_SESSIONS, RELEASE_TIMEOUT } from './limits.js'
 import { LiveSession } from './live-session.js'
 import type { Profile } from './profile.js'
 import { after } from './promises.js'
@@ -17,7 +17,10 @@ export interface ListenOptions extends SessionOptions {
   /** A Unix socket, instead of host and port. */
   readonly path?: string | undefined
   readonly profiles: readonly Profile[]
-  /** Sessions at a time; one more is answered with ERR 421 (RFC 3080 §2.4). 10,000 by default. */
+  /**
+   * Sessions at a time, 10,000 by default; one more is answered with ERR 421 (RFC 3080 §2.4). Those count whose greeting has not come, and those that
+   * are over until their connection is closed.
+   */
   readonly maxSessions?: number | undefined
 }
 
@@ -36,9 +39,19 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   /** Sessions whose greeting has not come. */
   const pending = new Set<LiveSession>()
   let stopping = false
+  /** Connections that are not closed, whatever became of their sessions, and those that were refused one. */
+  let accepted = 0
+  let refused = 0
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-    if (stopping || sessions.size + pending.size >= maxSessions) refuse(socket, releaseTimeout)
-    else void accept(socket)
+    if (!stopping && accepted < maxSessions) {
+      accepted++
+      socket.on('close', () => accepted--)
+      void accept(socket)
+    } else if (refused < MAX_REFUSED) {
+      refused++
+      socket.on('close', () => refused--)
+      refuse(socket, releaseTimeout)
+    } else socket.destroy()
   })
 
   const onSession = (session: Session): unknown => {

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { ECHO, echo } from '../profiles/echo.js'
 import { connect, type Listener, type ListenOptions, listen } from './index.js'
-import { rawDial, rawServer, rawStart, soon, turns } from './test-kit-peer.js'
+import { MAX_REFUSED } from './limits.js'
+import { RawPeer, rawDial, rawServer, rawStart, soon, turns } from './test-kit-peer.js'
 
 const open: { close(): unknown }[] = []
 afterEach(async () => {
@@ -36,6 +37,38 @@ describe('a listener', () => {
     expect(theirs!.role).toBe('listener')
     expect(await (await (await theirs!.start(ECHO)).request('down')).text()).toBe('down')
     expect(await (await channel.request('up')).text()).toBe('up')
+  })
+
+  test('a session that is over counts until its connection is closed, and so few are told why they have none', async () => {
+    const listener = await serve({ maxSessions: 1, releaseTimeout: 0 })
+    const { port, sessions } = listener
+    // They keep their side open.
+    const mute = () => {
+      const socket = dial({ host: '127.0.0.1', port, allowHalfOpen: true })
+      socket.on('error', () => {})
+      open.unshift({ close: () => socket.destroy() })
+      return socket
+    }
+    const over = new RawPeer(mute())
+    over.greet()
+    over.say(over.management('MSG 1', "<close number='0' code='200' />"))
+    await over.expect(/<ok \/>/)
+    await turns()
+    expect(sessions.size).toBe(0)
+    const told = await Promise.all(
+      Array.from({ length: MAX_REFUSED }, async () => {
+        const [chunk] = (await once(mute(), 'data')) as [Buffer]
+        return chunk.toString()
+      }),
+    )
+    for (const each of told) expect(each).toContain("<error code='421'")
+    const more = mute().resume()
+    await once(more, 'end')
+    expect(more.bytesRead).toBe(0)
+    over.stream.destroy()
+    await turns()
+    await using session = await connect({ host: '127.0.0.1', port })
+    expect(session.greeting.profiles).toEqual([ECHO])
   })
 
   test('a session more than maxSessions is answered with ERR 421, and its socket does not stay', async () => {
