@@ -19,6 +19,8 @@ export class Answers {
   readonly #session: LiveSession
   /** Closes that wait for the profile to decide, or for exchanges to end. */
   readonly #settling = new Map<number, Settling>()
+  /** The start of a tuning channel waits for its profile. */
+  #deciding = false
 
   constructor(session: LiveSession) {
     this.#session = session
@@ -30,7 +32,7 @@ export class Answers {
     for (const { uri, content } of profiles) {
       const profile = served.find((each) => each.uri === uri)
       if (profile === undefined) continue
-      if (profile.tuning && this.#tuning()) {
+      if (profile.tuning && (this.#deciding || this.#tuning())) {
         this.#decline(number, new ReplyError(550, 'a tuning channel exists already'))
         return
       }
@@ -50,10 +52,23 @@ export class Answers {
     const initial = content === undefined ? undefined : Buffer.from(content)
     try {
       const answer = profile.start?.({ session: this.#session, number, serverName, initial })
-      if (isPromise(answer)) {
-        answer.then((what) => this.#accept(number, profile, what)).catch((error) => this.#decline(number, error))
-      } else this.#accept(number, profile, answer)
+      if (isPromise(answer)) void this.#decide(number, profile, answer)
+      else this.#accept(number, profile, answer)
     } catch (error) {
+      this.#decline(number, error)
+    }
+  }
+
+  /** The profile takes its time. Of tuning channels, one exists or is about to (§2). */
+  async #decide(number: number, profile: Profile, answer: Promise<Initial>): Promise<void> {
+    const { tuning = false } = profile
+    this.#deciding ||= tuning
+    try {
+      const what = await answer
+      if (tuning) this.#deciding = false
+      this.#accept(number, profile, what)
+    } catch (error) {
+      if (tuning) this.#deciding = false
       this.#decline(number, error)
     }
   }

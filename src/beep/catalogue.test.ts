@@ -9,7 +9,8 @@ import { ECHO, echo } from '../profiles/echo.js'
 import { startTls, TLS, tls, whenTuned } from '../profiles/tls.js'
 import { Engine } from './engine/engine.js'
 import { connect, type EndNotice, type ErrorNotice, type Listener, type ListenOptions, listen, type Profile } from './index.js'
-import { CLIENT_HELLO, rawDial, rawPair, rawServer, rawStart } from './test-kit-peer.js'
+import { deferred } from './promises.js'
+import { CLIENT_HELLO, rawDial, rawPair, rawServer, rawStart, turns } from './test-kit-peer.js'
 import { sessionPair } from './testing.js'
 
 const XML = 'Content-Type: application/beep+xml\r\n\r\n'
@@ -158,6 +159,19 @@ describe('tuning', () => {
     peer.say(peer.management('MSG 3', "<close number='1' code='200' />"))
     await peer.expect(/^RPY 0 3 [\s\S]*<ok \/>END\r\n/)
     await rawStart(peer, 3, 'u:tuning', 4)
+  })
+
+  test('R3080-2-02 nor while the profile of the first decides whether it may', async () => {
+    const decided = deferred<void>()
+    const profiles = ['u:one', 'u:two'].map((uri) => ({ uri, tuning: true, start: () => decided.promise.then(() => undefined) }))
+    const { peer } = await rawPair('listener', { profiles })
+    peer.say(
+      peer.management('MSG 1', "<start number='1'><profile uri='u:one' /></start>") +
+        peer.management('MSG 2', "<start number='3'><profile uri='u:two' /></start>"),
+    )
+    await turns()
+    decided.resolve()
+    await peer.expect(/^RPY 0 1 [\s\S]*<profile uri='u:one' \/>END\r\nERR 0 2 [\s\S]*<error code='550'[\s\S]*END\r\n/)
   })
 
   test.each([
