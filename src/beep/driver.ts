@@ -32,6 +32,8 @@ export class Driver {
     this.#engine = engine
     this.#events = events
     stream.on('data', this.#onData)
+    // One that comes from a tuning, or was accepted paused.
+    if (stream.isPaused()) stream.resume()
     if (stream instanceof Socket) this.#shorten(stream)
     stream.on('drain', this.#onDrain)
     stream.on('end', this.#onEnd)

@@ -1,7 +1,7 @@
 // One session is like another, whatever carries it: TCP over IPv4 and IPv6, a Unix socket, a Duplex, a pair in memory.
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, connect as dial } from 'node:net'
+import { type AddressInfo, createServer, connect as dial } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
@@ -34,6 +34,17 @@ test('R3081-2-01 TCP over IPv4: who dials is the initiator, who awaits the liste
 })
 
 test('TCP over IPv6', () => overSockets({ host: '::1' }, (port) => ({ host: '::1', port })))
+
+test('a socket that was accepted paused', async () => {
+  const accepted: Promise<Session>[] = []
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    accepted.push(attach(socket, 'listener', { profiles: [echo] }))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  await works(await connect({ host: '127.0.0.1', port: (server.address() as AddressInfo).port }))
+  await Promise.all(accepted)
+  server.close()
+})
 
 test('a host name', () => overSockets({ host: 'localhost' }, (port) => ({ port })))
 
