@@ -17,7 +17,7 @@ import { BULK, GREETING_TIMEOUT, MAX_MESSAGE, RELEASE_TIMEOUT } from './limits.j
 import type { InboundMessage } from './message.js'
 import { Writers } from './outbound.js'
 import type { Profile } from './profile.js'
-import { type Deferred, deferred, isPromise, within } from './promises.js'
+import { type Deferred, deferred, isForEver, isPromise, within } from './promises.js'
 import { Questions } from './questions.js'
 import type { Session, SessionOptions, StartOptions } from './session.js'
 import { type TuningStart, tune } from './tuning.js'
@@ -66,11 +66,10 @@ export class LiveSession implements Session, DriverEvents {
     this.maxMessage = options.maxMessage ?? MAX_MESSAGE
     this.engine = new Engine(role, options)
     this.driver = new Driver(transport, this.engine, this)
-    const profiles = this.served().map((profile) => profile.uri)
     const { localize = [], features = [], idleTimeout = 0 } = options
-    this.engine.greet({ profiles, localize, features })
+    this.engine.greet({ profiles: this.served().map(({ uri }) => uri), localize, features })
     this.schedule()
-    if (idleTimeout > 0) this.#idle = setInterval(() => this.#checkIdle(idleTimeout), idleTimeout).unref()
+    if (!isForEver(idleTimeout)) this.#idle = setInterval(() => this.#checkIdle(idleTimeout), idleTimeout).unref()
   }
 
   // What the user does
@@ -107,6 +106,7 @@ export class LiveSession implements Session, DriverEvents {
   }
 
   async release({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.pump()
     if (this.#reason?.kind === 'released') return
     await this.questions.close(0, 200, '', signal)
   }

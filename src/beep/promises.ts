@@ -71,12 +71,20 @@ async function watching<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>
   }
 }
 
+/** The longest time that a timer of Node measures, in milliseconds: 24 days. */
+const LONGEST = 2_147_483_647
+
+/** Whether so many milliseconds are for ever: 0, and what no timer can measure. */
+export function isForEver(milliseconds: number): boolean {
+  return milliseconds === 0 || milliseconds > LONGEST
+}
+
 /**
  * Calls when so much time has passed; it keeps no process alive.
  * @param milliseconds 0 for never
  */
 export function after(milliseconds: number, call: () => void): NodeJS.Timeout | undefined {
-  return milliseconds === 0 ? undefined : setTimeout(call, milliseconds).unref()
+  return isForEver(milliseconds) ? undefined : setTimeout(call, milliseconds).unref()
 }
 
 /**
@@ -84,7 +92,7 @@ export function after(milliseconds: number, call: () => void): NodeJS.Timeout | 
  * @param milliseconds 0 waits for ever
  */
 export function within<T>(milliseconds: number, what: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (milliseconds === 0) return abortable(promise, signal)
+  if (isForEver(milliseconds)) return abortable(promise, signal)
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(Object.assign(new Error(`${what} took longer than ${milliseconds} ms`), { code: 'BEEP_ERR_TIMEOUT' }))

@@ -55,6 +55,13 @@ describe.each(Object.entries(WAITS))('%s', (option, begin) => {
     expect(await soon(waiting.catch(() => 'over'))).not.toBe('pending')
   })
 
+  test.each([2 ** 31, Number.POSITIVE_INFINITY])('%d, which no timer measures, is for ever, too', async (time) => {
+    const { waiting, end } = await begin({ [option]: time })
+    waiting.catch(() => {})
+    expect(await soon(waiting, 50)).toBe('pending')
+    end()
+  })
+
   test('20 ms end the waiting', async () => {
     const { waiting, end } = await begin({ [option]: 20 })
     const ended = waiting.catch((error: Error) => error)
