@@ -39,7 +39,8 @@ export interface Channel {
   readonly initial: Buffer | undefined
   /**
    * While several channels have something to send, those of higher priority go first and the rest wait; among equals it goes round
-   * (RFC 3081 §3.1.4). Any number; 0 by default.
+   * (RFC 3081 §3.1.4). 0 by default.
+   * @throws RangeError for what is no number
    */
   priority: number
   /** What passed on this channel; it goes on counting. */
@@ -160,6 +161,8 @@ export class OpenChannel implements Channel, Receiving {
   }
 
   async close({ code = 200, text = '', signal }: CloseOptions = {}): Promise<void> {
+    // It may be closed already, and that event not taken: its number may be another channel's by then.
+    this.session.pump()
     if (this.#reason !== undefined) return
     await this.session.questions.close(this.number, code, text, signal)
   }
@@ -169,6 +172,7 @@ export class OpenChannel implements Channel, Receiving {
   }
 
   set priority(priority: number) {
+    if (typeof priority !== 'number' || Number.isNaN(priority)) throw new RangeError(`A priority is a number; got ${priority}`)
     this.#priority = priority
     if (!this.over) this.session.engine.prioritise(this.number, priority)
   }

@@ -1,7 +1,7 @@
 // Closes of channels (RFC 3080 §2.3.1.3), as users see them and as they look on the wire.
 import { describe, expect, test } from '@jest/globals'
 import { ECHO, echo } from '../profiles/echo.js'
-import { ReplyError } from './index.js'
+import { type Channel, type Profile, ReplyError } from './index.js'
 import { deferred } from './promises.js'
 import { asking, close, manual, serving } from './test-kit-closing.js'
 import { rawPair, rawStart, soon, turns } from './test-kit-peer.js'
@@ -283,4 +283,33 @@ describe('the peer closes a channel (§2.3.1.3)', () => {
     clearTimeout(timer)
     session.terminate()
   })
+})
+
+test('a close of ours that comes too late closes no other channel that has the number by now', async () => {
+  const opened: Channel[] = []
+  const closing = deferred<void>()
+  const profiles: Profile[] = [
+    { uri: 'u:x', open: (channel) => void opened.push(channel), message: () => 'still here' },
+    {
+      uri: 'u:closer',
+      message() {
+        opened[0]!.close().then(closing.resolve, closing.reject)
+        return 'done'
+      },
+    },
+  ]
+  const { session, peer } = await rawPair('listener', { profiles })
+  await rawStart(peer, 1, 'u:x', 1)
+  await rawStart(peer, 3, 'u:closer', 2)
+  peer.say(
+    peer.frame('MSG 3 0', '\r\nclose it') +
+      peer.management('MSG 3', "<close number='1' code='200' />") +
+      peer.management('MSG 4', "<start number='1'><profile uri='u:x' /></start>"),
+  )
+  await peer.expect(/RPY 0 4 [\s\S]*<profile uri='u:x' \/>END\r\n/)
+  await closing.promise
+  expect([...session.channels.keys()]).toEqual([3, 1])
+  peer.say(peer.frame('MSG 1 0', '\r\n?'))
+  await peer.expect(/RPY 1 0 [\s\S]*still here/)
+  expect(peer.heard).not.toContain("<close number='1'")
 })

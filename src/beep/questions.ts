@@ -78,10 +78,7 @@ export class Questions {
   async close(number: number, code: number, text: string, signal: AbortSignal | undefined): Promise<void> {
     const session = this.#session
     signal?.throwIfAborted()
-    // The channel may be closed already, and its event not yet taken.
-    session.pump()
     session.assertAlive('The session is over')
-    if (number !== 0 && !session.channels.has(number)) return
     let closing = this.#closing.get(number)
     if (closing === undefined) {
       session.engine.close(number, code, text)

@@ -69,6 +69,17 @@ describe('priorities', () => {
   })
 })
 
+test('what is no number is no priority', async () => {
+  const { initiator } = await sessionPair({}, { profiles: [{ uri: E, message: () => 'ok' }] })
+  const channel = await initiator.start(E)
+  for (const priority of [Number.NaN, '1' as unknown as number])
+    expect(() => {
+      channel.priority = priority
+    }).toThrow(RangeError)
+  channel.priority = Number.NEGATIVE_INFINITY
+  expect(await (await channel.request('x')).text()).toBe('ok')
+})
+
 describe('counts', () => {
   test('frames, messages and octets are counted by channel and in the session, in both directions', async () => {
     const { initiator, listener } = await sessionPair({}, { profiles: [{ uri: E, message: () => 'ok' }] })

@@ -27,7 +27,7 @@ export class Scheduler {
   readonly #zero: Channel
   readonly #frameSize: number
   readonly #told: Told
-  /** Highest priority first; one lane serves everybody until a priority is given. Channel 0 stands in none. */
+  /** Highest priority first; one lane serves everybody as long as all have one priority. Channel 0 stands in none. */
   readonly #lanes: Lane[] = [{ priority: 0, channels: [], head: 0 }]
   /** Channels that stand in a lane. */
   #ready = 0
@@ -83,7 +83,10 @@ export class Scheduler {
   /** One frame of the channel whose turn it is. @returns false when none is ready */
   #turn(): boolean {
     if (this.#ready === 0) return false
-    const channel = take(this.#lanes.find(waits)!)
+    const lane = this.#lanes.find(waits)!
+    const channel = take(lane)
+    // Priorities come and go: a lane stays as long as somebody stands in it, or is the only one.
+    if (this.#lanes.length > 1 && !waits(lane)) this.#lanes.splice(this.#lanes.indexOf(lane), 1)
     channel.ready = false
     this.#ready--
     this.#cut(channel)
