@@ -68,7 +68,7 @@ export const MAX_MANAGEMENT_ASKED = 16
 /** Channel-0 requests of the peer that we credit before their replies are cut; from there on a peer that asks and never reads stops itself. */
 export const MAX_MANAGEMENT_OWED = 256
 /** Numbers of closed channels remembered, so that a SEQ which crossed our `<ok/>` is ignored (A09). */
-export const MAX_CLOSED_REMEMBERED = 256
+export const MAX_CLOSED_REMEMBERED = 4096
 /** Payload of one frame when one channel has the transport for itself (a message of 64 KiB with its entity headers fits), and when several share it. */
 export const FRAME_ALONE = 66_560
 export const FRAME_SHARED = 4096
@@ -107,3 +107,5 @@ export const START_TIMEOUT = 30_000
 export const CLOSE_TIMEOUT = 60_000
 export const SETTLE_TIMEOUT = 30_000
 export const RELEASE_TIMEOUT = 5000
+/** Within this time credit is said that is less than half a window: a peer that does not segment may wait for it (RFC 3081 §3.1.2). */
+export const CREDIT_DELAY = 200

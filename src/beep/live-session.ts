@@ -17,9 +17,10 @@ import { BULK, GREETING_TIMEOUT, MAX_MESSAGE, RELEASE_TIMEOUT } from './limits.j
 import type { InboundMessage } from './message.js'
 import { Writers } from './outbound.js'
 import type { Profile } from './profile.js'
-import { type Deferred, deferred, isForEver, isPromise, within } from './promises.js'
+import { type Deferred, deferred, isPromise, within } from './promises.js'
 import { Questions } from './questions.js'
 import type { Session, SessionOptions, StartOptions } from './session.js'
+import { Timers } from './timers.js'
 import { type TuningStart, tune } from './tuning.js'
 import { Wake } from './wake.js'
 
@@ -53,9 +54,7 @@ export class LiveSession implements Session, DriverEvents {
   #held = false
   /** Roused when octets have come or left: whoever waits for a change looks again. */
   readonly moved = new Wake()
-  #idle: NodeJS.Timeout | undefined
-  /** Octets came since the last look. */
-  #heard = true
+  readonly #timers = new Timers(this)
   #reason: CloseReason<Session> | undefined
   #closed: Deferred<CloseReason<Session>> | undefined
 
@@ -69,7 +68,7 @@ export class LiveSession implements Session, DriverEvents {
     const { localize = [], features = [], idleTimeout = 0 } = options
     this.engine.greet({ profiles: this.served().map(({ uri }) => uri), localize, features })
     this.schedule()
-    if (!isForEver(idleTimeout)) this.#idle = setInterval(() => this.#checkIdle(idleTimeout), idleTimeout).unref()
+    this.#timers.begin(idleTimeout)
   }
 
   // What the user does
@@ -235,7 +234,7 @@ export class LiveSession implements Session, DriverEvents {
 
   received(octets: Uint8Array): void {
     if (watched()) noteOctets(this, this.role === 'initiator' ? 'listener' : 'initiator', octets)
-    this.#heard = true
+    this.#timers.heard = true
     this.#bulk = octets.length >= BULK
     this.#receiving = true
     this.#goesOn = false
@@ -267,11 +266,6 @@ export class LiveSession implements Session, DriverEvents {
     this.end({ kind: 'terminated', by: 'peer', ...(error === undefined ? {} : { error }) })
   }
 
-  #checkIdle(milliseconds: number): void {
-    if (!this.#heard) this.terminate(new Error(`Nothing came from the peer for ${milliseconds} ms`))
-    this.#heard = false
-  }
-
   /** Called among the microtasks: what is queued by `nextTick` runs when all of them, and those that they bring about, have run. */
   readonly #flushSoon = (): void => process.nextTick(this.#flush)
 
@@ -283,6 +277,7 @@ export class LiveSession implements Session, DriverEvents {
         if (message.unsettled) message.settle()
     }
     this.driver.flush()
+    this.#timers.flushed()
   }
 
   /** Handles what has happened. */
@@ -387,7 +382,7 @@ export class LiveSession implements Session, DriverEvents {
     if (!this.#up) this.#greeted.reject(error())
     this.questions.end(reason, error)
     this.#answers.end()
-    clearInterval(this.#idle)
+    this.#timers.end()
     for (const channel of this.channels.values()) channel.end(reason)
     this.writers.end()
     this.moved.rouse()

@@ -3,7 +3,7 @@
 import { ProtocolError } from '../errors.js'
 import { MAX_MANAGEMENT_ASKED, MAX_MANAGEMENT_OWED, MAX_NUMBER } from '../limits.js'
 import { type Element, ElementError, encodeElement, type ProfileElement } from '../wire/elements.js'
-import { formatEntity, type Headers } from '../wire/entity.js'
+import { formatEntity, type Headers, NO_HEADERS } from '../wire/entity.js'
 import type { Keyword } from '../wire/frame.js'
 import { join } from '../wire/octets.js'
 import type { Channel } from './channel.js'
@@ -46,7 +46,8 @@ export class ChannelZero {
   #unasked: { readonly ask: Ask; readonly body: Uint8Array; readonly hush: boolean }[] = []
   readonly #starting = new Set<number>()
   #nextNumber: number
-  /** The message that is coming in, gathered. One at a time: channel 0 has no answers to interleave. */
+  // The message that is coming in: its entity headers, which came with its first piece, and its body. One at a time: channel 0 has no answers.
+  #headers = NO_HEADERS
   #gathered: Uint8Array[] = []
   #size = 0
 
@@ -69,6 +70,7 @@ export class ChannelZero {
 
   /** Asks for a channel. @returns its number. With `hush`, the start carries a tuning message and nothing is sent after it. */
   start(profiles: readonly ProfileElement[], serverName: string | undefined, hush: boolean): number {
+    this.#assertGreeted()
     if (this.#core.zero.state !== 'open' || this.#core.zero.closeWanted)
       throw new TypeError('The session is being released: it starts no channel')
     const number = this.#freeNumber()
@@ -81,6 +83,7 @@ export class ChannelZero {
 
   /** Gives the peer the channel it asked for. With `hush`, the reply carries a tuning message and nothing is sent after it. */
   accept(number: number, uri: string, content: Uint8Array | undefined, hush: boolean): void {
+    this.#assertGreeted()
     const request = this.#pendingStart(number)
     if (!request.start!.profiles.some((profile) => profile.uri === uri))
       throw new TypeError(`The peer did not propose ${uri} for channel ${number}`)
@@ -98,11 +101,13 @@ export class ChannelZero {
   }
 
   decline(number: number, code: number, text: string, lang: string | undefined): void {
+    this.#assertGreeted()
     this.#answer(this.#pendingStart(number), 'ERR', encodeElement(this.#error(code, text, lang)))
   }
 
   /** Closes a channel, or with number 0 releases the session, as soon as the rules allow it to be said (§2.3.1.3). */
   close(channel: Channel, code: number, text: string, lang: string | undefined): void {
+    this.#assertGreeted()
     if (channel.closeWanted !== undefined || channel.state === 'closing' || channel.state === 'crossing') return
     const words = this.words(code, text, lang)
     channel.closeWanted = encodeElement({ name: 'close', number: channel.number, code, text, lang: words.lang })
@@ -140,8 +145,9 @@ export class ChannelZero {
     }
   }
 
-  /** A message of channel 0 arrives, in pieces as they come. */
-  deliver(incoming: Incoming, headers: Headers, octets: Uint8Array, last: boolean): void {
+  /** A message of channel 0 arrives, in pieces as they come. @param headers come with the first */
+  deliver(incoming: Incoming, headers: Headers | undefined, octets: Uint8Array, last: boolean): void {
+    if (headers !== undefined) this.#headers = headers
     this.#size += octets.length
     if (this.#size > this.#core.limits.maxManagement) {
       if (incoming.keyword !== 'MSG')
@@ -154,14 +160,16 @@ export class ChannelZero {
     }
     const body = join(this.#gathered)
     const size = this.#size
+    const entity = this.#headers
+    this.#headers = NO_HEADERS
     this.#gathered = []
     this.#size = 0
     const withheld = incoming.keyword === 'MSG' && this.#core.zero.exchanges.owed.size > MAX_MANAGEMENT_OWED ? octets.length : 0
     this.#core.credit(this.#core.zero, octets.length - withheld)
     if (incoming.keyword === 'MSG')
-      this.#request(incoming.msgno, size > this.#core.limits.maxManagement ? undefined : body, headers, withheld)
-    else if (this.greeting === undefined) this.#greeting(incoming.keyword, body, headers)
-    else this.#replied(incoming, body, headers)
+      this.#request(incoming.msgno, size > this.#core.limits.maxManagement ? undefined : body, entity, withheld)
+    else if (this.greeting === undefined) this.#greeting(incoming.keyword, body, entity)
+    else this.#replied(incoming, body, entity)
     this.progress(this.#core.zero)
   }
 
@@ -352,6 +360,10 @@ export class ChannelZero {
       if (!channels.has(number) && !this.#starting.has(number)) return number
     }
     throw new RangeError('Every channel number of this role is in use')
+  }
+
+  #assertGreeted(): void {
+    if (!this.#greeted) throw new TypeError('A peer says first what it is (RFC 3080 §2.3.1.1): greet()')
   }
 
   #greet(keyword: 'RPY' | 'ERR', body: Uint8Array, afterwards?: () => void): void {

@@ -31,6 +31,8 @@ export class Channel {
   ready = false
   /** It stands in the scheduler's list of channels that owe a SEQ. */
   creditDue = false
+  /** It has credit for the peer that is not worth a SEQ of its own yet. */
+  creditKept = false
 
   constructor(number: number, profile: string, born: boolean, load: Load, traffic: Traffic, limits: Limits) {
     this.number = number

@@ -27,7 +27,8 @@ export class Core {
   management: { progress(channel: Channel): void } | undefined
   readonly #load: Load = noLoad()
   readonly #budget: Budget
-  readonly #closed: number[] = []
+  #creditKept: Channel[] = []
+  readonly #closed = new Set<number>()
   #events: Event[] = []
   #head = 0
 
@@ -85,13 +86,13 @@ export class Core {
     this.channels.delete(channel.number)
     channel.receiving.release(this.#budget)
     for (const message of channel.abandon()) this.wake(message)
-    this.#closed.push(channel.number)
-    if (this.#closed.length > MAX_CLOSED_REMEMBERED) this.#closed.shift()
+    this.#closed.add(channel.number)
+    if (this.#closed.size > MAX_CLOSED_REMEMBERED) this.#closed.delete(this.#closed.values().next().value!)
   }
 
   /** Whether the channel was closed a moment ago: a SEQ for it may have crossed our `<ok/>` (A09). */
   closedLately(number: number): boolean {
-    return this.#closed.includes(number)
+    return this.#closed.has(number)
   }
 
   // Counts and credit
@@ -112,10 +113,29 @@ export class Core {
     this.scheduler.touch(message.channel)
   }
 
-  /** Octets of the channel have been taken: perhaps a SEQ is due. */
+  /** Octets of the channel have been taken: perhaps a SEQ is due; if not, it will be when the channel rests. */
   credit(channel: Channel, octets: number): void {
     const owed = channel.prepaid === 0 ? octets : channel.payFrom(octets)
-    if (owed > 0 && channel.receiving.consume(owed, this.limits.maxWindow, this.#budget)) this.scheduler.credit(channel)
+    if (owed === 0) return
+    if (channel.receiving.consume(owed, this.limits.maxWindow, this.#budget)) this.scheduler.credit(channel)
+    else if (!channel.creditKept) {
+      channel.creditKept = true
+      this.#creditKept.push(channel)
+    }
+  }
+
+  /** Whether a channel has credit for the peer that is not worth a SEQ of its own yet. */
+  get keepsCredit(): boolean {
+    return this.#creditKept.length > 0
+  }
+
+  /** Says it all the same. */
+  sayCredit(): void {
+    for (const channel of this.#creditKept) {
+      channel.creditKept = false
+      if (channel.state !== 'closed' && channel.receiving.creditable) this.scheduler.credit(channel)
+    }
+    this.#creditKept = []
   }
 
   /** Whether who writes the message should wait: enough of it is queued; or enough of all replies together, and something of this one. */

@@ -32,6 +32,8 @@ export class Engine {
   readonly #core: Core
   readonly #management: ChannelZero
   readonly #receiver: Receiver
+  /** We have said that we are not available. */
+  #refused = false
 
   /** @param limits see `Limits`; defaults for what is left out */
   constructor(role: Role, limits: Partial<Limits> = {}) {
@@ -127,7 +129,8 @@ export class Engine {
   /** The next event, or undefined when more octets are needed. Parses no further than that. */
   nextEvent(): Event | undefined {
     try {
-      return this.#core.takeEvent() ?? this.#receiver.next()
+      // To a peer that is refused nobody listens, its greeting is ignored (§2.4).
+      return this.#core.takeEvent() ?? (this.#refused ? undefined : this.#receiver.next())
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       this.fail(error)
@@ -159,6 +162,7 @@ export class Engine {
   refuseSession(code: number, text = ''): void {
     checkCode(code)
     this.#management.refuseSession(code, text)
+    this.#refused = true
   }
 
   /** Asks for a channel with one of `profiles`. @returns its number */
@@ -283,6 +287,16 @@ export class Engine {
   consume(number: number, octets: number): void {
     const channel = this.#core.channels.get(number)
     if (channel !== undefined) this.#core.credit(channel, octets)
+  }
+
+  /** Whether there is credit that `transmit` does not say yet, because it is less than half a window (RFC 3081 §3.1.4). */
+  get keepsCredit(): boolean {
+    return this.#core.keepsCredit
+  }
+
+  /** Says it all the same, with the next `transmit`: a peer may wait for a window that takes its next message whole (RFC 3081 §3.1.2). */
+  sayCredit(): void {
+    this.#core.sayCredit()
   }
 
   // The end

@@ -131,7 +131,7 @@ export class Receiver {
     if (octets.length === 0 && !last) return undefined
     if (last) this.#complete(channel, incoming)
     if (channel === this.#core.zero) {
-      this.#management.deliver(incoming, NO_HEADERS, octets, last)
+      this.#management.deliver(incoming, undefined, octets, last)
       return undefined
     }
     const { keyword, msgno, ansno } = incoming

@@ -50,6 +50,11 @@ export class ReceiveWindow {
     return distance(this.#edge, advance(this.#consumed, this.#size)) >= this.#size >>> 1
   }
 
+  /** Whether a SEQ would say more than the last one. */
+  get creditable(): boolean {
+    return distance(this.#edge, advance(this.#consumed, this.#size)) > 0
+  }
+
   /** Moves the right edge as far as it may go, and says what the SEQ frame says. */
   seq(): { ackno: number; window: number } {
     this.#edgeBefore = this.#edge
