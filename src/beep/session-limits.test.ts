@@ -1,10 +1,11 @@
 // What a session holds of all its channels together: replies that wait to be sent, and messages that are being gathered.
 import { expect, test } from '@jest/globals'
+import { ECHO, echo } from '../profiles/echo.js'
 import type { Exchange } from './index.js'
 import { DEFAULT_LIMITS, INITIAL_WINDOW, MAX_SESSION_GATHERED, MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import { deferred } from './promises.js'
-import { turns } from './test-kit-peer.js'
+import { rawPair, rawStart, turns } from './test-kit-peer.js'
 import { sessionPair } from './testing.js'
 
 test('RIMP-12 replies that nobody takes are bounded over all channels, and all of them come when somebody does', async () => {
@@ -113,4 +114,14 @@ test('RIMP-12 what waits for room to be gathered ends with its session, or when 
   await turns(5)
   expect(outcomes).toEqual(['3900', ...Array(18).fill('BEEP_ERR_CLOSED')])
   end.resolve()
+})
+
+test('R3081-3.1.4-03 a peer that does not segment is given the whole window before long', async () => {
+  const { peer } = await rawPair('listener', { profiles: [echo] })
+  await rawStart(peer, 1, ECHO)
+  peer.say(peer.frame('MSG 1 0', '\r\n'.padEnd(2000, 'x')))
+  // Its next message needs more than is left of 4096.
+  await peer.expect(/SEQ 1 2000 4096\r\n/)
+  peer.say(peer.frame('MSG 1 1', '\r\n'.padEnd(4096, 'y')))
+  await peer.expect(/RPY 1 1 /)
 })

@@ -17,6 +17,14 @@ describe('parseJson', () => {
     )
   })
 
+  test.each(['', '\\', '"'])(
+    'a string that does not end, full of quotation marks, with %j behind it, is refused before nightfall',
+    (end) => {
+      expect(() => read(`"${'\\"'.repeat(1_000_000)}${end === '"' ? '' : end}`)).toThrow(ObjectError)
+      expect(() => read(`[${'"a",'.repeat(200_000)}"${'\\"'.repeat(500_000)}${end}`)).toThrow(ObjectError)
+    },
+  )
+
   test.each([
     ['a name twice', '{"a":1,"a":2}'],
     ['a name twice, escaped', '{"a":1,"\\u0061":2}'],

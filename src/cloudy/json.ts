@@ -6,7 +6,8 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** Deepest nesting of arrays and objects. */
 export const MAX_JSON_DEPTH = 32
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/gsu
+/** A string that does not end is a token, too: tried again from each quotation mark within, it would take a time that grows with the square. */
+const TOKEN = /"(?:[^"\\]|\\.)*(?:"|\\?$)|[{}[\],:]|[^\s"{}[\],:]+/gsu
 const NAME_FOLLOWS = /[ \t\r\n]*:/y
 
 /**

@@ -305,6 +305,14 @@ describe('a false peer', () => {
   })
 })
 
+test('who is blocked is blocked at once, on a channel that is open, too: nothing they say is read', async () => {
+  const { friend } = await met()
+  const channel = await friend.session.start(OBJECTS)
+  await expect(channel.request(json('no JSON'))).rejects.toMatchObject({ replyCode: 500 })
+  here.trust = 'blocked'
+  await expect(channel.request(json('no JSON'))).rejects.toMatchObject({ replyCode: 537 })
+})
+
 test('an application that never comes to an end holds up only those who wait for it', async () => {
   const { friend, atBob } = await met({ trust: 'remembered', receive: () => new Promise(() => {}) })
   for (let n = 0; n < 4; n++) {

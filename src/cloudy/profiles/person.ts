@@ -86,16 +86,20 @@ export interface CloudyProfile {
 /** Offers the profile inside TLS only, and does only what the gate lets in: the one place where the table of trust is enforced. */
 export function forPeople(profile: CloudyProfile, gate: Gate): Profile {
   const { uri, actions } = profile
+  const assertAllowed = ({ fingerprint }: IdentityCertificate): void => {
+    if (!actions.some((action) => gate.allows(fingerprint, action))) throw new ReplyError(537, 'this is not for you here')
+  }
   return whenTuned({
     uri,
     start(request) {
       const person = personOf(request.session)
-      if (!actions.some((action) => gate.allows(person.fingerprint, action)))
-        throw new ReplyError(537, 'this is not for you here')
+      assertAllowed(person)
       return profile.start?.(request, person)
     },
     async message(message, channel, context) {
       const person = personOf(channel.session)
+      // Before one octet is read: whoever is blocked is blocked at once, on channels that are open, too.
+      assertAllowed(person)
       const { action, octets, perform } = await profile.read(message, { person, channel, context })
       const admission = untilClosed(channel, gate.admit(person.fingerprint, action, octets))
       let answering = false
