@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The program behind `beep conform`: the conformance suite on the command line.
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { progress } from '@clack/prompts'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { OBJECTS } from './cloudy/kit/visit.js'
 import { CLOUDY_SANITY } from './cloudy/sanity.js'
 import { type Expectations, parseExpectations } from './harness/expectations.js'
@@ -66,6 +66,7 @@ const program = new Command('beep conform')
   .option('--merge <files...>', 'run nothing: make the page for --html of the JSON results of several runs')
   .option('--transcript <file>', "play our side of this transcript instead and compare the target's side")
   .showHelpAfterError()
+  .exitOverride()
   .addHelpText(
     'after',
     `
@@ -97,7 +98,14 @@ async function conform(place: string | undefined, patterns: readonly string[], o
   )
   const unknown = options.case.find((id) => !all.some((each) => each.id === id))
   if (unknown !== undefined) throw new CannotRun(`There is no case ${unknown}; --list shows all`)
-  if (cases.length === 0) throw new CannotRun('No case matches; --list shows all')
+  if (cases.length === 0) {
+    const meant = patterns.find((pattern) => /^[^/]+:[0-9]+$/.test(pattern))
+    throw new CannotRun(
+      meant === undefined
+        ? 'No case matches; --list shows all'
+        : `Write tcp://${meant}; ${meant} alone is looked for in the names of cases`,
+    )
+  }
   if (options.list) {
     for (const { id, level, title, samples } of cases)
       print(`${id}  ${level}${samples === undefined ? '' : ' property'}  ${title}`)
@@ -105,6 +113,9 @@ async function conform(place: string | undefined, patterns: readonly string[], o
   }
   if (options.cloudy && options.listen !== undefined)
     throw new CannotRun('A Cloudy peer is dialled: --cloudy goes with tcp://HOST:PORT or with --exec, not with --listen')
+  // What cannot be written is known before the first case runs.
+  for (const file of [options.json, options.junit]) if (file !== undefined) await (await open(file, 'a')).close()
+  if (options.html !== undefined) await mkdir(options.html, { recursive: true })
   const target = await targetOf(place, options)
   const stop = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
@@ -172,6 +183,7 @@ async function play(file: string, target: Target, patience: number): Promise<num
   const compared = await replay(await readFile(file, 'utf8'), target, patience)
   for (const { frame, difference } of compared)
     print(printable(`${difference === undefined ? '✓' : '✗'} ${frame}${difference === undefined ? '' : `: ${difference}`}`))
+  if (compared.length === 0) throw new CannotRun(`${file} holds no frame of the target: nothing was compared`)
   return compared.every(({ difference }) => difference === undefined) ? 0 : 1
 }
 
@@ -191,9 +203,12 @@ async function expectationsIn(file: string): Promise<Expectations> {
 }
 
 async function targetOf(place: string | undefined, { listen, exec }: Options): Promise<Target> {
+  if (place !== undefined && (listen !== undefined || exec !== undefined))
+    throw new CannotRun(`${place} is a target that is dialled: not with --listen or --exec`)
   if (listen !== undefined) return awaited(listen, exec)
   if (exec !== undefined) return executed(exec)
   if (place === undefined) throw new CannotRun('Say where the target is: tcp://HOST:PORT, --listen PORT or --exec COMMAND')
+  if (!URL.canParse(place)) throw new CannotRun(`${place} is no place: tcp://HOST:PORT`)
   const { hostname, port } = new URL(place)
   return dialled(hostname.replace(/^\[|\]$/g, ''), Number(port || 10_288))
 }
@@ -221,6 +236,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 program.parseAsync().catch((error) => {
+  if (error instanceof CommanderError) {
+    // It has been said already.
+    process.exitCode = error.exitCode === 0 ? 0 : 2
+    return
+  }
   process.stderr.write(`beep conform: ${printable(error instanceof Error ? error.message : String(error))}\n`)
   process.exitCode = 2
 })

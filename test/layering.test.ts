@@ -48,6 +48,19 @@ describe('layers', () => {
     expect(files.filter((file) => layer(file) === -1)).toEqual([])
   })
 
+  test('what runs where the package is installed imports only what comes with it', () => {
+    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object }
+    const installed = ['src', 'conformance'].flatMap(sources)
+    const packages = installed.flatMap(imports).filter((each) => !/^\.|^node:/.test(each))
+    const names = packages.map((each) =>
+      each
+        .split('/')
+        .slice(0, each.startsWith('@') ? 2 : 1)
+        .join('/'),
+    )
+    expect([...new Set(names)].filter((name) => !(name in dependencies))).toEqual([])
+  })
+
   test('no import goes upwards', () => {
     const upwards = files.flatMap((file) =>
       imports(file)

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { listen, ReplyError } from '../src/index.js'
 
 const BEEP = join('dist', 'cli', 'beep.js')
 const ECHO = 'http://example.org/echo'
@@ -60,7 +61,47 @@ describe('beep listen and beep ping', () => {
     expect(taken.code).toBe(0)
     const refused = await beep('ping', place, '--profile', ECHO, '--tls')
     expect(refused.code).toBe(2)
-    expect(refused.stderr).toMatch(/^beep: self.signed certificate/)
+    expect(refused.stderr).toMatch(/^beep: self.signed certificate .*--any-certificate/)
+  })
+
+  test('options of TLS without --tls are refused, and a peer without TLS is named as such', async () => {
+    const { place } = await listening('--port', '0', '--echo', ECHO)
+    for (const options of [['--any-certificate'], ['--ca', '/nonexistent']]) {
+      const { code, stderr } = await beep('ping', place, '--profile', ECHO, ...options)
+      expect([code, stderr]).toEqual([2, 'beep: --ca and --any-certificate are for --tls, which is not given\n'])
+    }
+    expect(await beep('ping', place, '--profile', ECHO, '--tls')).toMatchObject({
+      code: 2,
+      stderr: 'beep: The peer offers no TLS in its greeting\n',
+    })
+    const listen = await beep('listen', '--port', '0', '--echo', ECHO, '--key', '/nonexistent', '--cert', '/nonexistent')
+    expect([listen.code, listen.stdout]).toEqual([2, ''])
+  })
+
+  test('what a peer says is cleaned before it is shown', async () => {
+    await using listener = await listen({
+      host: '127.0.0.1',
+      profiles: [
+        {
+          uri: ECHO,
+          message: () => {
+            throw new ReplyError(550, 'no\u009b31mRED\n\u202Ebeep: 4 sent, 0 wrong')
+          },
+        },
+      ],
+    })
+    const { code, stderr } = await beep('ping', `127.0.0.1:${listener.address.port}`, '--profile', ECHO)
+    expect(code).toBe(2)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+    expect(stderr).toMatch(/^beep: 550: [^\u0000-\u001f\u007f-\u009f\u202e]*\n$/)
+  })
+
+  test('a listener outlives whoever read what it prints', async () => {
+    const { child, place } = await listening('--port', '0', '--echo', ECHO, '--verbose')
+    child.stdout!.destroy()
+    for (let n = 0; n < 2; n++) expect((await beep('ping', place, '--profile', ECHO, '-c', '1')).code).toBe(0)
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
   })
 
   test('--accept opens channels and refuses every MSG', async () => {
@@ -80,7 +121,7 @@ describe('beep listen and beep ping', () => {
 
   test('what is asked wrongly is said, with the way to ask', async () => {
     const { code, stderr } = await beep('ping', 'nowhere', '--profile', ECHO)
-    expect(code).toBe(1)
+    expect(code).toBe(2)
     expect(stderr).toMatch(/It is HOST:PORT/)
     const nobody = await beep('ping', 'localhost:1', '--profile', ECHO)
     expect(nobody.code).toBe(2)

@@ -5,13 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { listenCommand } from './listen-command.js'
 import { type Place, pingCommand } from './ping-command.js'
+import { endsWithCode, runProgram } from './run-program.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
-const program = new Command('beep')
+const program = endsWithCode(new Command('beep'))
   .description('A BEEP peer (RFC 3080, RFC 3081) on the command line')
   .version(version)
-  .showHelpAfterError()
+  .addHelpText('after', '\nExit codes: 0 good, 1 a reply or a case was not as it should be, 2 could not run.')
 
 program
   .command('listen')
@@ -53,10 +54,7 @@ program.command('conform', 'judge an implementation of BEEP by the clauses of RF
   executableFile: fileURLToPath(new URL('../judge/conformance/beep-conform.js', import.meta.url)),
 })
 
-program.parseAsync().catch((error) => {
-  process.stderr.write(`beep: ${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = 2
-})
+await runProgram(program)
 
 function number(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -4,23 +4,21 @@
 // Exit codes, of every command: 0 it is as it should be; 1 something was judged and is not valid, or a step of the demonstration failed;
 // 2 the command could not run: a wrong option, no such file, a passphrase that is not the one.
 import { createRequire } from 'node:module'
-import { Command, CommanderError } from 'commander'
-import { sanitise } from '../cloudy/index.js'
+import { Command } from 'commander'
 import { addCardCommands } from './card-command.js'
 import { addDemoCommands } from './demo-command.js'
 import { addDoctorCommand } from './doctor-command.js'
 import { addIdentityCommands } from './identity-command.js'
 import { addNearbyCommand } from './nearby-command.js'
 import { addObjectCommands } from './object-command.js'
+import { endsWithCode, runProgram } from './run-program.js'
 import { addStatusCommand } from './status-command.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
-const program = new Command('cloudy')
+const program = endsWithCode(new Command('cloudy'))
   .description('Cloudy: peers that find each other, prove their keys and exchange signed objects, without a server')
   .version(version)
-  .showHelpAfterError()
-  .exitOverride()
   .addHelpText('after', '\nExit codes: 0 good, 1 not valid, 2 could not run.')
 
 addDemoCommands(program)
@@ -31,17 +29,4 @@ addNearbyCommand(program)
 addStatusCommand(program)
 addDoctorCommand(program)
 
-// Whoever reads may have had enough: `cloudy … | head -1`.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
-
-program.parseAsync().catch((error) => {
-  if (error instanceof CommanderError) {
-    // It has been said already.
-    process.exitCode = error.exitCode === 0 ? 0 : 2
-    return
-  }
-  process.stderr.write(`cloudy: ${sanitise(error instanceof Error ? error.message : String(error), 1000)}\n`)
-  process.exitCode = 2
-})
+await runProgram(program)

@@ -37,6 +37,8 @@ export async function listenCommand(options: ListenCommandOptions): Promise<numb
   const served = verbose
     ? profiles.map((profile) => told(profile, (session, what) => print(`session ${names.get(session)}: ${what}`)))
     : profiles
+  if (!options.tls && (options.key ?? options.cert) !== undefined)
+    throw new Error('--key and --cert are for --tls, which is not given')
   if (options.tls) served.push(tls(await credentials(options)))
   await using listener = await listen({
     ...(options.path === undefined ? { port: options.port, host: options.host } : { path: options.path }),

@@ -3,7 +3,7 @@ import { randomBytes, type X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type Channel, connect, type Session } from '../beep/index.js'
 import { sanitise } from '../cloudy/index.js'
-import { startTls, type TlsConnectOptions } from '../profiles/index.js'
+import { startTls, TLS, type TlsConnectOptions } from '../profiles/index.js'
 
 /** Whom to ping. */
 export type Place = { readonly host: string; readonly port: number } | { readonly path: string }
@@ -23,9 +23,22 @@ export interface PingCommandOptions {
 /** @returns the exit code: 0 when every reply was the message, 1 when one was not */
 export async function pingCommand(place: Place, options: PingCommandOptions): Promise<number> {
   const print = options.json ? () => {} : (line: string) => process.stdout.write(`${line}\n`)
-  const signal = AbortSignal.timeout(options.timeout * 1000)
-  let session = await connect({ ...place, signal })
-  signal.addEventListener('abort', () => session.terminate(new Error(`It took longer than ${options.timeout} s`)))
+  if (!options.tls && (options.ca !== undefined || options.anyCertificate))
+    throw new Error('--ca and --any-certificate are for --tls, which is not given')
+  const late = new AbortController()
+  const { signal } = late
+  const timer = setTimeout(
+    () => late.abort(new Error(`It took longer than ${options.timeout} s (--timeout)`)),
+    options.timeout * 1000,
+  )
+  let session: Session
+  try {
+    session = await connect({ ...place, signal })
+  } catch (error) {
+    clearTimeout(timer)
+    throw error
+  }
+  signal.addEventListener('abort', () => session.terminate(signal.reason as Error))
   try {
     const { profiles } = session.greeting
     print(`greeting: ${profiles.length} profiles${profiles.map((uri) => `\n  ${sanitise(uri, 200)}`).join('')}`)
@@ -52,6 +65,7 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
     if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
     return wrong === 0 ? 0 : 1
   } finally {
+    clearTimeout(timer)
     // A ping that failed parts in good order all the same.
     await session[Symbol.asyncDispose]()
   }
@@ -85,7 +99,11 @@ async function secure(
         servername: 'host' in place ? place.host : 'localhost',
         ...(options.ca === undefined ? {} : { ca: await readFile(options.ca) }),
       }
-  const secured = await startTls(session, judge)
+  if (!session.greeting.profiles.includes(TLS)) throw new Error('The peer offers no TLS in its greeting')
+  const secured = await startTls(session, judge).catch((error: Error) => {
+    if (options.anyCertificate) throw error
+    throw new Error(`${error.message} (--ca FILE says who may vouch for it, --any-certificate takes any)`, { cause: error })
+  })
   print(`TLS: ${secured.tls?.getProtocol()} with ${secured.tls?.getCipher().name}`)
   return secured
 }
