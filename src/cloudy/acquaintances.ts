@@ -4,13 +4,15 @@ import type { IdentityCertificate } from './certificate.js'
 import type { Fingerprint } from './fingerprint.js'
 import type { Trust } from './trust.js'
 
-/** People that are remembered; whoever was met longest ago is forgotten first. Keys are free. */
+/** People that are known, but for those who are connected; of the others whoever was met longest ago is forgotten first. Keys are free. */
 export const MAX_ACQUAINTANCES = 4096
 
 export class Acquaintances {
   /** Whose certificates are known, those met last at the end. */
   readonly #certificates = new Map<Fingerprint, IdentityCertificate>()
   readonly #remembered = new Set<Fingerprint>()
+  /** How many sessions they have. */
+  readonly #connected = new Map<Fingerprint, number>()
 
   /** TLS has proved their key on this session. They are remembered from its end on: within the first they are strangers. */
   meet(person: IdentityCertificate, session: Pick<Session, 'closed'>): void {
@@ -18,12 +20,26 @@ export class Acquaintances {
     const known = this.#certificates.get(fingerprint)
     this.#certificates.delete(fingerprint)
     this.#certificates.set(fingerprint, known ?? person)
+    this.#connected.set(fingerprint, (this.#connected.get(fingerprint) ?? 0) + 1)
+    this.#forget()
+    void session.closed.then(() => {
+      const left = this.#connected.get(fingerprint)! - 1
+      if (left > 0) this.#connected.set(fingerprint, left)
+      else this.#connected.delete(fingerprint)
+      this.#remembered.add(fingerprint)
+      this.#forget()
+    })
+  }
+
+  /** Makes room, never by whoever is connected: their rights would end in the midst of what they do. */
+  #forget(): void {
+    if (this.#certificates.size <= MAX_ACQUAINTANCES) return
     for (const oldest of this.#certificates.keys()) {
-      if (this.#certificates.size <= MAX_ACQUAINTANCES) break
+      if (this.#connected.has(oldest)) continue
       this.#certificates.delete(oldest)
       this.#remembered.delete(oldest)
+      return
     }
-    void session.closed.then(() => this.#certificates.has(fingerprint) && this.#remembered.add(fingerprint))
   }
 
   /** They showed the certificate of their identity, of the key that TLS proved: it takes the place of an older one. */

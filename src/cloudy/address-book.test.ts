@@ -13,12 +13,19 @@ const ada = name(1)
 const bob = name(2)
 const onLink = (address: string) => address.startsWith('192.168.7.') || address.startsWith('fd77:') || address.startsWith('fe80:')
 const card = (
-  fields: Partial<{ fingerprint: string; addresses: string[]; port: number; external: { address: string; port: number } }> = {},
+  fields: Partial<{
+    fingerprint: string
+    addresses: string[]
+    port: number
+    external: { address: string; port: number }
+    sequence: number
+  }> = {},
 ) => ({
   fingerprint: ada,
   addresses: ['192.168.7.2', 'fd77::2', '10.1.1.1', '192.168.7.3'],
   port: 4000,
   external: { address: '44.128.0.1', port: 40_000 },
+  sequence: 1,
   ...fields,
 })
 const hosts = (addresses: readonly { host: string }[]) => addresses.map(({ host }) => host)
@@ -48,6 +55,18 @@ describe('the order', () => {
     expect(hosts(book.dialable(ada)).slice(0, 2)).toEqual(['192.168.7.3', 'ada.example'])
     book.learn(card({ addresses: ['192.168.7.2'] }))
     expect(hosts(book.dialable(ada))).toEqual(['192.168.7.3', 'ada.example', '192.168.7.2', '44.128.0.1'])
+  })
+
+  test('does not go back to an older card, whoever brings it', async () => {
+    const book = await open()
+    book.learn(card({ addresses: ['192.168.7.2'], sequence: 200 }))
+    book.learn(card({ addresses: ['192.168.7.66'], sequence: 100 }))
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.2', '44.128.0.1'])
+    book.learn(card({ addresses: ['192.168.7.3'], sequence: 200 }), ['192.168.7.3'])
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.3', '44.128.0.1'])
+    book.forget(ada)
+    book.learn(card({ addresses: ['192.168.7.4'], sequence: 3 }))
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.4', '44.128.0.1'])
   })
 
   test('has the newest card in it alone, and its ports', async () => {

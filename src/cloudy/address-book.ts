@@ -64,6 +64,8 @@ export class AddressBook {
   readonly #onLink: (address: string) => boolean
   /** The one that was changed last is the last. */
   readonly #people = new Map<Fingerprint, readonly KnownAddress[]>()
+  /** Of the last card of each key, those heard of last at the end. */
+  readonly #sequences = new Map<Fingerprint, number>()
   #written: Promise<void> = Promise.resolve()
 
   private constructor(options: AddressBookOptions) {
@@ -106,8 +108,16 @@ export class AddressBook {
     this.#save()
   }
 
-  /** What a verified card says, and the announcement that brought it, if one did: it takes the place of what the last card said. */
-  learn(card: Pick<CallingCard, 'fingerprint' | 'addresses' | 'port' | 'external'>, announced: readonly string[] = []): void {
+  /** What a verified card says, and the announcement that brought it, if one did: it takes the place of what the last card said, unless that was newer. */
+  learn(
+    card: Pick<CallingCard, 'fingerprint' | 'addresses' | 'port' | 'external' | 'sequence'>,
+    announced: readonly string[] = [],
+  ): void {
+    // Anybody may bring an older one again.
+    if (card.sequence < (this.#sequences.get(card.fingerprint) ?? 0)) return
+    this.#sequences.delete(card.fingerprint)
+    this.#sequences.set(card.fingerprint, card.sequence)
+    if (this.#sequences.size > MAX_PEOPLE) this.#sequences.delete(this.#sequences.keys().next().value!)
     const learnt = this.#now()
     const { port, external } = card
     const at = (source: AddressSource) => (host: string) => ({ host, port, source, learnt })
@@ -118,6 +128,7 @@ export class AddressBook {
 
   /** Forgets a peer. */
   forget(fingerprint: Fingerprint): void {
+    this.#sequences.delete(fingerprint)
     if (this.#people.delete(fingerprint)) this.#save()
   }
 

@@ -68,6 +68,16 @@ describe('cards', () => {
     expect(await ignored).toMatch(/it has expired/)
   })
 
+  test('a clock that is set gets the card signed anew', async () => {
+    let skew = -3_600_000
+    const late = await Identity.generate({ nickname: 'whose clock is late' })
+    const { seen, ignored } = await watcher('whose clock')
+    await peer(late, { now: () => Date.now() + skew })
+    expect(await ignored).toMatch(/it has expired/)
+    skew = 0
+    expect((await seen).card.fingerprint).toBe(late.fingerprint)
+  })
+
   test('a card that is announced from elsewhere than it says is ignored', async () => {
     const { ignored } = await watcher('stolen')
     await show('stolen', await signCard(ada, fields(4002), { now: Date.now() }), 4003)
@@ -201,4 +211,10 @@ describe('what friends do', () => {
     await friend.release()
     expect((await (await met.promise).closed).kind).toBe('released')
   })
+})
+
+test('whoever connects and does not begin with TLS in time is let go', async () => {
+  const { port } = await peer(ada, { tuningTimeout: 50 })
+  const silent = await connect({ host: '127.0.0.1', port })
+  expect(await silent.closed).toMatchObject({ kind: 'terminated', by: 'peer' })
 })

@@ -1,6 +1,7 @@
 // A Cloudy peer: an identity that listens, shows its card on the link, believes the cards of others once verified, and meets them by TLS.
 import { networkInterfaces } from 'node:os'
 import { connect, type Listener, listen, type Profile, type Session } from '../beep/index.js'
+import { after } from '../beep/promises.js'
 import { startTls, tls } from '../profiles/index.js'
 import { Acquaintances } from './acquaintances.js'
 import { AddressBook, type KnownAddress } from './address-book.js'
@@ -29,6 +30,8 @@ export interface PeerOptions {
   readonly identity: Identity
   /** A directory for files that are received. */
   readonly downloads: string
+  /** Milliseconds within which whoever connects has to begin with TLS; 30,000 by default, 0 for ever. */
+  readonly tuningTimeout?: number | undefined
   /** Nothing leaves the machine: for tests and demonstrations. */
   readonly loopbackOnly?: boolean | undefined
   /** 0..65535; a free one by default. */
@@ -66,6 +69,7 @@ export interface PeerOptions {
 
 /** Milliseconds between looks for objects that expired. */
 const EXPIRY_INTERVAL = 1000
+const TUNING_TIMEOUT = 30_000
 const LOOPBACK = '127.0.0.1'
 
 export class Peer implements AsyncDisposable {
@@ -84,6 +88,8 @@ export class Peer implements AsyncDisposable {
   #watch!: Watch
   #card!: Uint8Array
   #sequence = 0
+  /** When the card was signed, by its own clock. */
+  #signed = 0
   #state: { readonly availability: Availability; readonly status: string }
   #timers: NodeJS.Timeout[] = []
 
@@ -130,7 +136,14 @@ export class Peer implements AsyncDisposable {
       ...(loopbackOnly ? { host: LOOPBACK } : {}),
       profiles: [profile, ...this.#profiles],
       onSession: (session) => {
-        if (session.tls === undefined) return
+        if (session.tls === undefined) {
+          // In clear it is of no use: whoever does not tune it takes a place for nothing.
+          const timer = after(this.#options.tuningTimeout ?? TUNING_TIMEOUT, () =>
+            session.terminate(new Error('The session was not tuned to TLS in time')),
+          )
+          void session.closed.then(() => clearTimeout(timer))
+          return
+        }
         const person = personOf(session)
         this.#acquaintances.meet(person, session)
         // Where both dialled at once and ours stays, theirs is about to be released: it is no news.
@@ -165,8 +178,12 @@ export class Peer implements AsyncDisposable {
       onGone: (seen) => this.#options.onGone?.(seen),
       onIgnored: (name, reason) => this.#options.onIgnored?.(name, reason),
     })
-    this.#every(CARD_RENEWAL * 1000, () => void this.#renew().catch(onError))
-    this.#every(EXPIRY_INTERVAL, () => this.store.sweep())
+    this.#every(EXPIRY_INTERVAL, () => {
+      this.store.sweep()
+      // By the clock that the card is dated with, which may be set, or have gone on while we slept.
+      const age = this.#now() - this.#signed
+      if (age < 0 || age >= CARD_RENEWAL * 1000) void this.#renew().catch(onError)
+    })
     await this.#openPort()
   }
 
@@ -302,6 +319,7 @@ export class Peer implements AsyncDisposable {
     const { availability, status } = this.#state
     const now = this.#now()
     // It grows across restarts too, without having been kept.
+    this.#signed = now
     this.#sequence = Math.max(this.#sequence + 1, toSeconds(now))
     const { nickname } = this.identity
     const mapping = this.#mapper?.reachability.mapping

@@ -167,6 +167,21 @@ describe('whoever was met', () => {
     expect(acquaintances.certificateOf('ada')).toBeUndefined()
   })
 
+  test('is not forgotten while they are connected, however many others come', async () => {
+    const acquaintances = new Acquaintances()
+    acquaintances.meet(person('ada'), ended)
+    await ended.closed
+    acquaintances.meet(person('ada'), { closed: new Promise(() => {}) })
+    for (let n = 0; n < MAX_ACQUAINTANCES + 10; n++) {
+      acquaintances.meet(person(`key${n}`), ended)
+      await ended.closed
+    }
+    expect(acquaintances.trustOf('ada')).toBe('remembered')
+    expect(acquaintances.certificateOf('ada')).toBeDefined()
+    expect(acquaintances.trustOf('key0')).toBe('stranger')
+    expect(acquaintances.trustOf(`key${MAX_ACQUAINTANCES + 9}`)).toBe('remembered')
+  })
+
   test('and does it over real sessions', async () => {
     const friend = await meet('stranger')
     expect(here.acquaintances.trustOf(ada.fingerprint)).toBe('stranger')
