@@ -71,6 +71,27 @@ describe('a saved identity', () => {
     await expect(Identity.load(path)).rejects.toMatchObject({ code: 'CLOUDY_ERR_IDENTITY', reason: 'permissions' })
   })
 
+  test('that is none is not said to be one that others may read', async () => {
+    const path = join(folder, 'letter.txt')
+    await writeFile(path, 'Dear Ada')
+    await chmod(path, 0o644)
+    for (const none of [path, folder]) await expect(Identity.load(none)).rejects.toMatchObject({ reason: 'malformed' })
+  })
+
+  test('that somebody else has changed since it was read is left as it is', async () => {
+    const path = join(folder, 'shared.pem')
+    await alice.save(path)
+    const here = await Identity.load(path)
+    const there = await Identity.load(path)
+    await here.save(path, { passphrase: 'new' })
+    const renewed = await there.renew({ nickname: 'Alicia' })
+    await expect(renewed.save(path)).rejects.toMatchObject({ code: 'CLOUDY_ERR_IDENTITY', reason: 'changed' })
+    expect((await Identity.load(path, { passphrase: 'new' })).nickname).toBe(alice.nickname)
+    await here.save(path)
+    await (await here.renew({ nickname: 'Alicia' })).save(path)
+    expect((await Identity.load(path)).nickname).toBe('Alicia')
+  })
+
   testWith('openssl')('with a passphrase is PKCS#8 that OpenSSL decrypts, in 600,000 rounds', async () => {
     const path = join(folder, 'secret.pem')
     const passphrase = 'pass wörd'

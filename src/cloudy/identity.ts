@@ -57,6 +57,8 @@ export class Identity implements Signer {
   readonly certificate: IdentityCertificate
   readonly #keys: Keys
   readonly #pkcs8: Uint8Array
+  /** The file that it was read from or written to, as it was then. */
+  #file: { readonly path: string; readonly text: string } | undefined
 
   private constructor(keys: Keys, pkcs8: Uint8Array, certificate: IdentityCertificate) {
     this.publicKey = certificate.publicKey
@@ -81,7 +83,10 @@ export class Identity implements Signer {
    * @throws IdentityError; also what `open` throws when there is no such file
    */
   static async load(path: string, options: LoadOptions = {}): Promise<Identity> {
-    return Identity.fromPem(await readPrivateFile(path), options)
+    const text = await readPrivateFile(path)
+    const identity = await Identity.fromPem(text, options)
+    identity.#file = { path, text }
+    return identity
   }
 
   /**
@@ -116,7 +121,8 @@ export class Identity implements Signer {
 
   /**
    * Writes private key and certificate to one file with mode 0600, all or nothing; a passphrase encrypts the key.
-   * @throws what the file system says: `EEXIST` when the file is there and `replace` is false
+   * @throws what the file system says: `EEXIST` when the file is there and `replace` is false; IdentityError `changed` when it is the file that this
+   *   identity was read from, and somebody else has changed it since
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const { passphrase, replace = true } = options
@@ -124,7 +130,9 @@ export class Identity implements Signer {
       passphrase === undefined
         ? this.privateKeyPem()
         : toPem(ENCRYPTED, await encryptKey(this.#pkcs8, passphrase, this.#keys.webCrypto))
-    await writePrivateFile(path, key + this.certificatePem(), { replace })
+    const text = key + this.certificatePem()
+    await writePrivateFile(path, text, { replace, before: this.#file?.path === path ? this.#file.text : undefined })
+    this.#file = { path, text }
   }
 
   /** The name of the key, in print; the same whatever the certificate says. */
@@ -146,8 +154,10 @@ export class Identity implements Signer {
   }
 
   /** The same key with a new certificate, and with another nickname if one is given. */
-  renew(options: { nickname?: string; now?: Date | number } = {}): Promise<Identity> {
-    return Identity.#certified(this.#keys, options.nickname ?? this.nickname, options.now)
+  async renew(options: { nickname?: string; now?: Date | number } = {}): Promise<Identity> {
+    const renewed = await Identity.#certified(this.#keys, options.nickname ?? this.nickname, options.now)
+    renewed.#file = this.#file
+    return renewed
   }
 
   /**

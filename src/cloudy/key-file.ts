@@ -1,6 +1,6 @@
 // The file an identity is kept in: its private key and its certificate as PEM, written so that there is never half of it.
 import { randomBytes } from 'node:crypto'
-import { link, open, rename, rm } from 'node:fs/promises'
+import { link, open, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fromBER, OctetString } from 'asn1js'
 import { EncryptedContentInfo, PBES2Params, PBKDF2Params, PKCS8ShroudedKeyBag } from 'pkijs'
@@ -19,7 +19,7 @@ const DATA = '1.2.840.113549.1.7.1'
 export class IdentityError extends Error {
   override readonly name = 'IdentityError'
   readonly code = 'CLOUDY_ERR_IDENTITY'
-  readonly reason: 'passphrase' | 'permissions' | 'malformed' | 'mismatch'
+  readonly reason: 'passphrase' | 'permissions' | 'malformed' | 'mismatch' | 'changed'
 
   constructor(reason: IdentityError['reason'], message: string, options: { cause?: unknown } = {}) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
@@ -85,12 +85,20 @@ function passwordOctets(passphrase: string): ArrayBuffer {
 /**
  * Writes a file that only its owner can read, all of it or nothing: a new file is filled, synced and then takes the place of the old one.
  * @param options.replace when false, there may be no old one
+ * @param options.before what the old one held when it was read
+ * @throws IdentityError `changed` when it holds something else by now
  */
-export async function writePrivateFile(path: string, text: string, options: { readonly replace: boolean }): Promise<void> {
+export async function writePrivateFile(
+  path: string,
+  text: string,
+  options: { readonly replace: boolean; readonly before?: string | undefined },
+): Promise<void> {
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
     await fill(temporary, text)
+    if (options.before !== undefined && (await present(path)) !== options.before)
+      throw new IdentityError('changed', `${path} was changed meanwhile, by another program perhaps: it was left as it is now`)
     if (options.replace) await rename(temporary, path)
     else {
       // A link fails where there is a file already, in one step.
@@ -102,6 +110,16 @@ export async function writePrivateFile(path: string, text: string, options: { re
     throw error
   }
   await syncFolder(folder)
+}
+
+/** What a file holds; undefined when it is not there. */
+async function present(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 async function fill(path: string, text: string): Promise<void> {
@@ -127,9 +145,11 @@ async function syncFolder(folder: string): Promise<void> {
  */
 export async function readPrivateFile(path: string): Promise<string> {
   await using file = await open(path, 'r')
-  const { mode, size } = await file.stat()
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+  const stats = await file.stat()
+  if (!stats.isFile() || stats.size > MAX_FILE) throw new IdentityError('malformed', `${path} is no file of an identity`)
+  const text = await file.readFile('utf8')
+  // Anybody may read what holds no key, and to say otherwise would make somebody lock it.
+  if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0 && text.includes('PRIVATE KEY-----'))
     throw new IdentityError('permissions', `Others may read ${path}, which holds a private key: chmod 600 it`)
-  if (size > MAX_FILE) throw new IdentityError('malformed', `${path} is too large for an identity`)
-  return file.readFile('utf8')
+  return text
 }
