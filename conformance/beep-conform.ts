@@ -143,6 +143,10 @@ async function conform(place: string | undefined, patterns: readonly string[], o
     if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(options.brief ? brief(results) : results)}\n`)
     if (options.junit !== undefined) await writeFile(options.junit, junit(results))
     if (options.html !== undefined) await page(options.html, [results])
+    if (stop.signal.aborted) {
+      const judged = results.cases.filter(({ outcome }) => outcome !== 'not-run').length
+      throw new CannotRun(`stopped after ${judged} of ${cases.length} cases; what was asked for was written of these`)
+    }
     return results.died !== undefined || results.cases.some((each) => isUnexpected(each, results.strict)) ? 1 : 0
   } finally {
     await target.close()

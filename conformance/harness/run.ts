@@ -92,8 +92,10 @@ export async function run(options: RunOptions): Promise<Results> {
       if (stop === undefined) options.onBegin?.(one)
       const result = stop === undefined ? await judge(one, options) : resultOf(one, { outcome: 'not-run', saw: stop })
       late = result.ending === 'timeout' ? late + 1 : 0
-      if (result.outcome === 'not-run') died ??= `noticed in ${one.id}: ${result.saw}`
-      else if (late >= LATE && died === undefined) {
+      // What was stopped by us says nothing about the target.
+      const ours = options.signal?.aborted ?? false
+      if (result.outcome === 'not-run' && !ours) died ??= `noticed in ${one.id}: ${result.saw}`
+      else if (late >= LATE && died === undefined && !ours) {
         late = 0
         const { outcome, saw } = await judge(sanity, options)
         if (outcome !== 'passed') died = `noticed after ${one.id}: ${saw}`

@@ -38,7 +38,8 @@ const debug = debuglog('beep')
 const debugging = debug.enabled
 
 /** The traces of the sessions alive, for NODE_DEBUG=beep. */
-const traces = new WeakMap<Session, Trace>()
+const traces = new WeakMap<Session, { readonly trace: Trace; readonly number: number }>()
+let traced = 0
 
 export function noteSession(session: Session): void {
   if (sessions.hasSubscribers) sessions.publish({ session } satisfies SessionNotice)
@@ -60,10 +61,10 @@ export function watched(): boolean {
 
 export function noteOctets(session: Session, from: Role, octets: Uint8Array): void {
   if (debugging) {
-    const trace = traces.get(session) ?? new Trace()
-    traces.set(session, trace)
-    const lines = trace.push(from, octets)
-    if (lines !== '') debug('%s', lines.trimEnd())
+    const known = traces.get(session) ?? { trace: new Trace(), number: ++traced }
+    traces.set(session, known)
+    const lines = known.trace.push(from, octets)
+    if (lines !== '') debug('session %d, we are its %s\n%s', known.number, session.role, lines.trimEnd())
   }
   if (octetsPassed.hasSubscribers) octetsPassed.publish({ session, from, octets } satisfies OctetsNotice)
 }

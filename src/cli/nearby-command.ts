@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { deferred } from '../beep/promises.js'
 import { inQuotes, type Seen, sanitise, watchNeighbours } from '../cloudy/index.js'
+import { printJson } from './report.js'
 
 interface NearbyOptions {
   readonly watch?: boolean
@@ -37,7 +38,9 @@ async function nearby({ watch = false, json = false, timeout, loopback = false }
   const print = (line: string) => process.stdout.write(`${line}\n`)
   const complain = (text: string) => process.stderr.write(`cloudy: ${sanitise(text, 500)}\n`)
   const tell = (event: Event) => (seen: Seen) => {
-    if (watch) print(json ? JSON.stringify({ event, ...describe(seen) }) : `${event.padEnd(8)}  ${lineOf(seen)}`)
+    if (!watch) return
+    if (json) printJson({ event, ...describe(seen) })
+    else print(`${event.padEnd(8)}  ${lineOf(seen)}`)
   }
   const over = deferred<void>()
   const stop = () => over.resolve()
@@ -50,7 +53,7 @@ async function nearby({ watch = false, json = false, timeout, loopback = false }
     onGone: tell('gone'),
     onIgnored(instance, reason) {
       if (!watch) return
-      if (json) print(JSON.stringify({ event: 'ignored', name: sanitise(instance), reason }))
+      if (json) printJson({ event: 'ignored', name: sanitise(instance), reason })
       else print(`${'ignored'.padEnd(8)}  ${inQuotes(instance)}: ${reason}`)
     },
     onError: (error) => complain(error.message),
@@ -62,7 +65,7 @@ async function nearby({ watch = false, json = false, timeout, loopback = false }
   const people = [...watching.seen.values()]
   await watching.stop()
   if (watch) return
-  if (json) print(JSON.stringify({ people: people.map(describe) }))
+  if (json) printJson({ people: people.map(describe) })
   else for (const line of people.length === 0 ? ['Nobody is seen.'] : people.map(lineOf)) print(line)
 }
 

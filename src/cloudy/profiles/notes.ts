@@ -16,7 +16,8 @@ const MAX_NOTE = 256
 /** Which note this is; undefined when none that we know. */
 export async function readNote(message: Message): Promise<Note | undefined> {
   const json: unknown = await message.json(MAX_NOTE)
-  const has = (member: string) =>
-    typeof json === 'object' && json !== null && member in json && Reflect.get(json, member) === true
+  // One with other members says something that we do not know.
+  if (typeof json !== 'object' || json === null || Object.keys(json).length !== 1) return undefined
+  const has = (member: string) => member in json && Reflect.get(json, member) === true
   return (Object.keys(NOTES) as Note[]).find(has)
 }
