@@ -41,7 +41,7 @@ describe('credit that is less than half a window', () => {
   })
 })
 
-test('R3080-2.6.3-02 the rest of a MSG that is refused early no longer counts', () => {
+test('R3080-2.6.3-04 the rest of a MSG that is refused early no longer counts', () => {
   const peer = I1()
   const { engine } = peer
   const message = engine.send(1, 'MSG')
@@ -68,7 +68,7 @@ test('replies that wait when their channel is closed no longer count', () => {
   expect(engine.replies).toBe(0)
 })
 
-test('R3080-2.4-07 a release waits for the answer to a start', () => {
+test('a release waits for the answer to a start', () => {
   const peer = I()
   peer.engine.start([{ uri: E }])
   peer.engine.close(0)
@@ -94,7 +94,7 @@ test('windows that were withheld from many questions are whole again when all ar
   expect(peer.engine.windows(0).unread).toBe(0)
 })
 
-test('R3080-2.3.1.3-09 our close that waited behind one of the peer is said when that is refused', () => {
+test('our close that waited behind one of the peer is said when that is refused', () => {
   const peer = L1()
   peer.manage('MSG', 2, "<close number='1' code='200' />")
   peer.engine.close(1)
@@ -104,7 +104,7 @@ test('R3080-2.3.1.3-09 our close that waited behind one of the peer is said when
   expect(said).toEqual(['ERR error', 'MSG close'])
 })
 
-test('R3080-2.3.1.3-05 a channel whose positive reply has not left does not exist for the peer', () => {
+test('R3080-2.3.1.3-06 a channel whose positive reply has not left does not exist for the peer', () => {
   const peer = L()
   peer.manage('MSG', 1, `<start number='1'><profile uri='${E}' /></start>`)
   peer.engine.accept(1, E)

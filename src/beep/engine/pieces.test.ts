@@ -49,7 +49,7 @@ test('a greeting that is none is none in pieces, too; and what one message said 
 })
 
 describe('an engine that has not greeted', () => {
-  test('R3080-2.3.1.1-02 says nothing else first', () => {
+  test('R3080-2.4-01 says nothing else first', () => {
     const engine = new Engine('initiator')
     expect(() => engine.close(0)).toThrow(TypeError)
     const peer = new Peer('listener')
@@ -64,7 +64,7 @@ describe('an engine that has not greeted', () => {
     expect(readFrames(heard(peer.engine)).map(({ word, msgno }) => `${word} ${msgno}`)).toEqual(['RPY 0', 'RPY 1'])
   })
 
-  test('R3080-2.4-04 and refuses the session hears nothing more of the peer', () => {
+  test('R3080-2.4-02 and refuses the session hears nothing more of the peer', () => {
     const peer = new Peer('listener')
     peer.engine.refuseSession(421)
     expect(peer.manage('RPY', 0, '<greeting />')).toEqual([])
