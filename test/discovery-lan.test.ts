@@ -151,7 +151,8 @@ testOnLan(
 
     bob.show('away', 'back at “five”')
     await ada.hears('seen', 'back at “five”')
-    await watch.hears('changed', 'back at “five”')
+    // In JSON, whatever is not ASCII stands there escaped.
+    await watch.hears('changed', 'back at \\\\u201cfive\\\\u201d')
     expect((await cardsOf(foreign)).get('Bob')).toMatchObject({ availability: 'away', status: 'back at “five”' })
     expect(foreigner.lines.filter((each) => each.startsWith('-'))).toEqual([])
     expect(watch.heard('gone', '')).toEqual([])
