@@ -1,5 +1,6 @@
 // Bodies on their way out: a string or octets at once, a stream as fast as the peer's window opens.
 import { Buffer } from 'node:buffer'
+import { Readable } from 'node:stream'
 import type { OutgoingMessage } from './engine/outbox.js'
 import { MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
@@ -80,9 +81,11 @@ function isIterable(value: unknown): value is AsyncIterable<Uint8Array | string>
 export function letGo(what: unknown): void {
   const body = isEntity(what) ? what.body : what
   const { destroy, return: end } = Object(body) as { destroy?: unknown; return?: unknown }
-  if (typeof destroy === 'function') destroy.call(body)
+  const leave = typeof destroy === 'function' ? destroy : end
+  if (typeof leave !== 'function') return
   // One that fails on its way out fails for nobody.
-  else if (typeof end === 'function') Promise.resolve(end.call(body)).catch(() => {})
+  if (body instanceof Readable) body.on('error', () => {})
+  void (async () => leave.call(body))().catch(() => {})
 }
 
 function isEntity(what: unknown): what is Entity {

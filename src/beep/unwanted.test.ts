@@ -1,5 +1,6 @@
 // Bodies that nobody wants any more: each way in which a message comes to nothing lets go of the stream it was to be made of.
 import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { describe, expect, test } from '@jest/globals'
 import { ReplyError } from './errors.js'
@@ -59,6 +60,27 @@ describe('a stream is let go', () => {
     await exchange.next()
     initiator.terminate()
     await once(stream, 'close')
+  })
+
+  test('and fails for nobody', async () => {
+    const missing = createReadStream('/nonexistent')
+    const closed = new Promise<void>((resolve) => missing.once('close', () => resolve()))
+    const told = deferred<void>()
+    const stubborn = Object.assign(stuck().iterator({ destroyOnReturn: false }), {
+      return() {
+        told.resolve()
+        throw new Error('no')
+      },
+    })
+    for (const body of [missing, stubborn]) {
+      const { channel } = await channelTo((_message, { session }) => {
+        session.terminate()
+        return { body }
+      })
+      channel.request('x').catch(() => {})
+    }
+    await closed
+    await told.promise
   })
 
   test('that is a generator: it is told to return', async () => {
