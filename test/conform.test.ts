@@ -146,5 +146,21 @@ describe('beep conform', () => {
     const { stdout, code } = await conform('--exec', LISTENER, '--transcript', file)
     expect(stdout).toBe('✓ RPY 0 0 .\n✓ ERR 0 1 .\n')
     expect(code).toBe(0)
+
+    const more = said('ANS 0 2 . 200', 'never')
+    await writeFile(file, `${[...session, ...spoken('L', more)].join('\n')}\n`)
+    const late = await conform('--exec', LISTENER, '--timeout', '300', '--transcript', file)
+    expect(late.stdout).toMatch(/^✓ RPY 0 0 \.\n✓ ERR 0 1 \.\n✗ ANS 0 2 \.: it did not come/)
+    expect(late.code).toBe(1)
+    const nothing = [spoken('I', greeting), spoken('L', greeting).with(0, 'L: RPY 0 0 . 0 999')]
+    for (const [lines, why] of [
+      [nothing[0], /nothing to compare/],
+      [nothing[1], /is a size wrong/],
+    ] as const) {
+      await writeFile(file, `${lines!.join('\n')}\n`)
+      const none = await conform('--exec', LISTENER, '--transcript', file)
+      expect([none.code, none.stdout]).toEqual([2, ''])
+      expect(none.stderr).toMatch(why)
+    }
   }, 30_000)
 })

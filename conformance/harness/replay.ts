@@ -1,6 +1,7 @@
 // Plays one side of a transcript against a target and compares what the target says with the other side: for bug reports, which are transcripts.
 import { parseTranscript } from '../../src/beep/wire/transcript.js'
 import { Connection, show } from './connection.js'
+import { Failure } from './failure.js'
 import { elementOf, Peer } from './peer.js'
 import { type DataFrame, FrameReader } from './reader.js'
 import type { Target } from './target.js'
@@ -15,7 +16,7 @@ export interface Compared {
 
 /**
  * Plays a transcript. SEQ frames of the target are passed over, and of an element on channel 0 only the name counts.
- * @throws TypeError when the transcript cannot be read, Unreachable when the target cannot; Failure when a frame does not come
+ * @throws TypeError when the transcript cannot be read or holds nothing to compare, Unreachable when the target cannot be reached
  */
 export async function replay(text: string, target: Target, patience: number): Promise<Compared[]> {
   const ours = target.role === 'listener' ? 'I' : 'L'
@@ -30,13 +31,30 @@ export async function replay(text: string, target: Target, patience: number): Pr
       if (!('octets' in entry)) continue
       if (entry.from === ours) peer.write(entry.octets)
       else
-        for (const expected of reader.push(entry.octets))
-          if (expected.kind === 'data') compared.push(compare(expected, await peer.take(() => true, headerOf(expected))))
+        for (const expected of reader.push(entry.octets)) {
+          if (expected.kind === 'garbage') throw noFrames(expected.octets)
+          if (expected.kind !== 'data') continue
+          try {
+            compared.push(compare(expected, await peer.take(() => true, headerOf(expected))))
+          } catch (error) {
+            if (!(error instanceof Failure)) throw error
+            // What stands behind it says nothing any more.
+            return [...compared, { frame: headerOf(expected), difference: `it did not come: ${error.message}` }]
+          }
+        }
     }
+    if (reader.pending.length > 0) throw noFrames(reader.pending)
+    if (compared.length === 0) throw new TypeError('The transcript holds no frame of the target: there is nothing to compare')
     return compared
   } finally {
     connection.destroy()
   }
+}
+
+function noFrames(octets: Buffer): TypeError {
+  return new TypeError(
+    `The target's side of the transcript ends within a frame, or is none; is a size wrong? It goes on: ${show(octets)}`,
+  )
 }
 
 function headerOf({ keyword, channel, msgno, more }: DataFrame): string {
