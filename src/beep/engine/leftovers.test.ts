@@ -128,3 +128,13 @@ test('A09 a SEQ for one of many channels that were closed a moment ago is ignore
   expect(peer.raw('SEQ 1 0 8192\r\n')).toEqual([{ type: 'closed', channel: 1199, by: 'peer' }])
   expect(peer.engine.state).toBe('open')
 })
+
+test('R3080-2.4-08 a crossing release whose answer would wait behind a start that nobody decides ends with the answer to ours', () => {
+  const peer = I()
+  peer.manage('MSG', 1, `<start number='2'><profile uri='${E}' /></start>`)
+  peer.engine.close(0)
+  expect(peer.heard().map(({ payload }) => /<(start|close)/.exec(payload)?.[1])).toEqual(['close'])
+  peer.manage('MSG', 2, "<close number='0' code='200' />")
+  expect(peer.manage('RPY', 1, '<ok />')).toMatchObject([{ type: 'closed', channel: 0 }])
+  expect(peer.engine.state).toBe('released')
+})
