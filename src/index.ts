@@ -41,8 +41,8 @@ export async function connect(options: ConnectOptions): Promise<Session> {
   try {
     return await startTls(clear, { servername: host, signal: options.signal, ...tls })
   } catch (error) {
-    // A peer that refuses leaves the session as it was, and nobody else has it.
-    await clear[Symbol.asyncDispose]()
+    // A peer that refuses leaves the session as it was, and nobody else has it. Whoever waits hears of the failure at once, not when it is released.
+    void clear[Symbol.asyncDispose]()
     throw error
   }
 }

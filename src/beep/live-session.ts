@@ -105,6 +105,7 @@ export class LiveSession implements Session, DriverEvents {
   }
 
   async release({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    // It may be released already, and that event not taken.
     this.pump()
     if (this.#reason?.kind === 'released') return
     await this.questions.close(0, 200, '', signal)

@@ -30,7 +30,7 @@ export interface PeerOptions {
   readonly identity: Identity
   /** A directory for files that are received. */
   readonly downloads: string
-  /** Milliseconds within which whoever connects has to begin with TLS; 30,000 by default, 0 for ever. */
+  /** Milliseconds that whoever connects may take until the session is tuned to TLS; 30,000 by default, 0 for ever. */
   readonly tuningTimeout?: number | undefined
   /** Nothing leaves the machine: for tests and demonstrations. */
   readonly loopbackOnly?: boolean | undefined

@@ -57,7 +57,11 @@ const HANDSHAKE_TIMEOUT = 30_000
 /** Servers that wait for their next handshake, of one set of credentials. */
 const MAX_IDLE = 16
 
-/** Serves TLS: whoever sends `<ready/>` becomes the client of the handshake (A34). Offered in clear text only. */
+/**
+ * Serves TLS: whoever sends `<ready/>` becomes the client of the handshake (A34). Offered in clear text only.
+ * @param options are read now, once; `credentialsFor` is asked for each session
+ * @throws what TLS says when the key and the certificate are of no use
+ */
 export function tls(options: TlsListenOptions): Profile {
   const usual = new Handshakes(options)
   const answer = (ready: Uint8Array, serverName: string | undefined): Tuning => {

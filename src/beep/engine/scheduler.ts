@@ -33,9 +33,7 @@ export class Scheduler {
   #ready = 0
   #creditDue: Channel[] = []
 
-  /**
-   * @param frameSize largest payload of a frame, or 0 to adapt it to how many channels are ready
-   */
+  /** @param frameSize largest payload of a frame, or 0 to adapt it to how many channels are ready */
   constructor(zero: Channel, frameSize: number, told: Told) {
     this.#zero = zero
     this.#frameSize = frameSize
@@ -85,7 +83,7 @@ export class Scheduler {
     if (this.#ready === 0) return false
     const lane = this.#lanes.find(waits)!
     const channel = take(lane)
-    // Priorities come and go: a lane stays as long as somebody stands in it, or is the only one.
+    // Priorities come and go: a lane goes when nobody stands in it, unless it is the only one.
     if (this.#lanes.length > 1 && !waits(lane)) this.#lanes.splice(this.#lanes.indexOf(lane), 1)
     channel.ready = false
     this.#ready--
