@@ -3,12 +3,12 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
-import { listenCommand } from './listen-command.js'
-import { type Place, pingCommand } from './ping-command.js'
+import type { Place } from './ping-command.js'
 import { endsWithCode, runProgram } from './run-program.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
+// What a command needs is loaded when it is given: help, a wrong option and the judge wait for nothing of it.
 const program = endsWithCode(new Command('beep'))
   .description('A BEEP peer (RFC 3080, RFC 3081) on the command line')
   .version(version)
@@ -29,6 +29,7 @@ program
   .option('-v, --verbose', 'one line an event')
   .addHelpText('after', '\nExample:\n  $ beep listen --port 10288 --echo http://example.org/echo --verbose')
   .action(async (options) => {
+    const { listenCommand } = await import('./listen-command.js')
     process.exitCode = await listenCommand(options)
   })
 
@@ -46,6 +47,7 @@ program
   .option('--json', 'one JSON object instead of lines')
   .addHelpText('after', '\nExample:\n  $ beep ping localhost:10288 --profile http://example.org/echo -c 3 -s 1000')
   .action(async (where: Place, options) => {
+    const { pingCommand } = await import('./ping-command.js')
     process.exitCode = await pingCommand(where, options)
   })
 

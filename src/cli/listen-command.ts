@@ -11,7 +11,7 @@ import {
   ReplyError,
   type Session,
 } from '../beep/index.js'
-import { Identity, sanitise } from '../cloudy/index.js'
+import { sanitise } from '../cloudy/text.js'
 import { echoAt, sinkAt, tls } from '../profiles/index.js'
 
 export interface ListenCommandOptions {
@@ -93,6 +93,8 @@ function told(profile: Profile, tell: (session: Session, what: string) => void):
 async function credentials({ key, cert }: ListenCommandOptions) {
   if ((key === undefined) !== (cert === undefined)) throw new Error('--key and --cert belong together')
   if (key !== undefined && cert !== undefined) return { key: await readFile(key), cert: await readFile(cert) }
+  // Half of what this program would load, for a key of the moment.
+  const { Identity } = await import('../cloudy/identity.js')
   const identity = await Identity.generate({ nickname: 'beep listen' })
   return { key: identity.privateKeyPem(), cert: identity.certificatePem() }
 }

@@ -2,7 +2,7 @@
 import { randomBytes, type X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type Channel, connect, type Session } from '../beep/index.js'
-import { sanitise } from '../cloudy/index.js'
+import { sanitise } from '../cloudy/text.js'
 import { startTls, TLS, type TlsConnectOptions } from '../profiles/index.js'
 
 /** Whom to ping. */

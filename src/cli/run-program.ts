@@ -1,6 +1,6 @@
 // How our programs end: what went wrong is said in one line, cleaned; exit code 2 is for what could not run, be it only a wrong option.
 import { type Command, CommanderError } from 'commander'
-import { sanitise } from '../cloudy/index.js'
+import { sanitise } from '../cloudy/text.js'
 
 /** To be called before subcommands are added: they inherit it. */
 export function endsWithCode(program: Command): Command {

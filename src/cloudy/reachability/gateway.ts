@@ -3,7 +3,6 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
-import { gateway4sync } from 'default-gateway'
 
 /** UDP port of PCP and NAT-PMP on a gateway (RFC 6887 §19.1, RFC 6886 §3). */
 export const GATEWAY_PORT = 5351
@@ -18,14 +17,20 @@ export interface Gateway {
 /** Where IPv4 packets to the world go, or undefined when they go nowhere: no network, no default route, or one without a gateway. */
 export async function findGateway(): Promise<Gateway | undefined> {
   try {
-    const gateway = process.platform === 'linux' ? gatewayIn(await readFile('/proc/net/route', 'utf8')) : gateway4sync().gateway
+    const gateway = process.platform === 'linux' ? gatewayIn(await readFile('/proc/net/route', 'utf8')) : await askSystem()
     if (gateway === undefined || !isIPv4(gateway)) return undefined
     return { address: gateway, localAddress: await localAddressTowards(gateway) }
   } catch {
     // The package throws the same error for "there is none" and for a system that it cannot ask.
-    // Its asynchronous form is not used: while its program runs, a signal ends our process without a goodbye (execa, by signal-exit).
     return undefined
   }
+}
+
+/** As the system's own program says. Loaded for the systems that need it: it costs a tenth of what a program of ours needs to start. */
+async function askSystem(): Promise<string> {
+  // The asynchronous form is not used: while its program runs, a signal ends our process without a goodbye (execa, by signal-exit).
+  const { gateway4sync } = await import('default-gateway')
+  return gateway4sync().gateway
 }
 
 /** Flags of a route that is up and has a gateway. */
