@@ -4,8 +4,8 @@ import type { Config } from 'jest'
 
 const config: Config = {
   testEnvironment: 'node',
-  // Many tests wait for others: a second worker uses that time. What is slow on a busy machine has not failed.
-  maxWorkers: '100%',
+  // A third of the time tests wait for other programs and for the network: another worker for every two processors uses it. What is slow on a busy machine has not failed.
+  maxWorkers: '150%',
   testTimeout: 30_000,
   globalSetup: '<rootDir>/test/build.mjs',
   testMatch: [
