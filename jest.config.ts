@@ -1,11 +1,12 @@
 /** @jest-config-loader esbuild-register */
 // How jest finds and compiles the tests: unit tests beside the code, end-to-end and conformance tests in their folders.
+import { availableParallelism } from 'node:os'
 import type { Config } from 'jest'
 
 const config: Config = {
   testEnvironment: 'node',
   // A third of the time tests wait for other programs and for the network: another worker for every two processors uses it. What is slow on a busy machine has not failed.
-  maxWorkers: '150%',
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   testTimeout: 30_000,
   globalSetup: '<rootDir>/test/build.mjs',
   testMatch: [
