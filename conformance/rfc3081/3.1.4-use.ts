@@ -99,6 +99,27 @@ export const useOfWindows = section('rfc3081/3.1.4', 'Use of Flow Control', [
     },
   ),
   may(
+    'credit-below-half',
+    {
+      title: 'a peer that does not segment, and has 2200 octets to say after 2000',
+      judges: ['R3081-3.1.4-03'],
+      quote: 'is at least one half of the buffer space available',
+      sends: 'a MSG of 2000 octets; one of 2200 in one frame, once there is window for it',
+      expects: 'the second comes back, or no window for it: less than half need not be said',
+      of: 'listener',
+    },
+    async (peer) => {
+      const channel = await peer.channel()
+      await peer.echo(channel, 0, pattern(1998))
+      const octets = plain(pattern(2198))
+      if (!(await peer.connection.until(() => peer.room(channel) >= octets.length)))
+        return `it leaves ${peer.room(channel)} octets of window: a peer that does not segment waits for ever`
+      peer.send(`MSG ${channel} 1 .`, octets)
+      await peer.echoed(channel, 1, octets.subarray(2))
+      return 'it gives window for it'
+    },
+  ),
+  may(
     'consolidating-seq',
     {
       title: 'several frames in one write',
