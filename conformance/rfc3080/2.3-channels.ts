@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { MAX_NUMBER } from '../../src/beep/limits.js'
 import { must, section, should } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
-import { labelled, profile, refused, start } from '../harness/management.js'
+import { labelled, ownChannel, profile, refused, start } from '../harness/management.js'
 import { type Answer, NOWHERE, type Peer } from '../harness/peer.js'
 
 const CHANNELS = 256
@@ -68,7 +68,7 @@ export const channels = section('rfc3080/2.3', 'Channel Management', [
       samples: lengths,
     },
     async (peer, lengths) => {
-      if (peer.target === 'initiator') await peer.channel()
+      if (peer.target === 'initiator') await ownChannel(peer)
       else await peer.greet()
       const number = peer.number()
       const { keyword, element } = await askInFrames(peer, labelled(start(number, profile(peer.profile))), lengths)

@@ -88,10 +88,11 @@ function kindOf({ outcome, known, mended }: CaseResult): string {
   return mended === true ? 'mended' : known !== undefined ? 'known' : outcome
 }
 
-/** All cases of all runs, in the order in which they first stand. */
+/** All cases of all runs, in the order of the run that has most of them: an older one lacks those that are new. */
 export function pageData(runs: readonly Results[]): PageData {
   const first = new Map<string, CaseResult>()
-  for (const { cases } of runs) for (const one of cases) if (!first.has(one.id)) first.set(one.id, one)
+  const longestFirst = runs.toSorted((a, b) => b.cases.length - a.cases.length)
+  for (const { cases } of longestFirst) for (const one of cases) if (!first.has(one.id)) first.set(one.id, one)
   const byId = runs.map(({ cases }) => new Map(cases.map((one) => [one.id, one])))
   return {
     targets: runs.map(({ target }) => ({ name: target.name, role: target.role })),

@@ -9,7 +9,7 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 import { SaxesParser } from 'saxes'
 import { testWith } from '../../../test/needs.js'
 import type { CaseResult, Results } from '../results.js'
-import { html } from './html.js'
+import { html, pageData } from './html.js'
 import { junit } from './junit.js'
 import { rungs } from './ladder.js'
 import { printable } from './printable.js'
@@ -154,6 +154,13 @@ test('the ladder shows the octets in the notation of the RFC and in hexadecimal'
     { at: 0.4, from: 'L', lines: ['L: END\\'], hex: [expect.stringMatching(/45 4e 44 .*END$/)], omitted: 7 },
     { at: 1, lines: ['L closes the connection'], hex: [], omitted: 0 },
   ])
+})
+
+test('cases that an older run lacks stand where the newer one has them', () => {
+  const older = { ...RESULTS, cases: RESULTS.cases.filter(({ id }) => id !== 'rfc3080/2.2/two') }
+  const { cases } = pageData([older, RESULTS])
+  expect(cases.map(({ slug }) => slug)).toEqual(['one', 'two', 'three', 'four', 'five', 'six'])
+  expect(cases[1]!.results).toMatchObject([null, { outcome: 'failed' }])
 })
 
 describe('the page in Chromium', () => {
