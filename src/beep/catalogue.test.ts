@@ -171,7 +171,7 @@ describe('tuning', () => {
     )
     await turns()
     decided.resolve()
-    await peer.expect(/^RPY 0 1 [\s\S]*<profile uri='u:one' \/>END\r\nERR 0 2 [\s\S]*<error code='550'[\s\S]*END\r\n/)
+    await peer.expect(/RPY 0 1 [\s\S]*<profile uri='u:one' \/>END\r\n[\s\S]*ERR 0 2 [\s\S]*<error code='550'[\s\S]*END\r\n/)
   })
 
   test.each([

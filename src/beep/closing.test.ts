@@ -265,22 +265,20 @@ describe('the peer closes a channel (§2.3.1.3)', () => {
   })
 
   test.each([
-    ['a close handler that never ends is refused with 550, too', 10_000],
-    ['and one that ends too late changes nothing', 60],
-  ])('%s', async (_what, milliseconds) => {
+    ['a close handler that never ends is refused with 550, too', false],
+    ['and one that ends too late changes nothing', true],
+  ])('%s', async (_what, ends) => {
     const slept = deferred<void>()
-    const timer = setTimeout(slept.resolve, milliseconds)
     const { session, peer } = await serving(
       { uri: 'u:x', message: (message) => message, close: () => slept.promise },
       { settleTimeout: 30 },
     )
     close(peer, 2, 1)
     await peer.expect(/ERR 0 2 [\s\S]*<error code='550'/)
-    if (milliseconds < 1000) await slept.promise
+    if (ends) slept.resolve()
     await turns()
     peer.say(peer.frame('MSG 1 0', '\r\nstill'))
     await peer.expect(/RPY 1 0 /)
-    clearTimeout(timer)
     session.terminate()
   })
 })

@@ -4,20 +4,25 @@ import { expect, test } from '@jest/globals'
 import { attach, type Profile } from './index.js'
 import { RawPeer } from './test-kit-peer.js'
 
-/** A transport that keeps what is written to it, an entry for each write; what comes is pushed by hand and heard before `push` returns. */
+/** A transport that keeps what is written to it, an entry for each write that is more than credit, which has a time of its own; what comes is pushed by hand and heard before `push` returns. */
 class Recorder extends Duplex {
   readonly writes: string[] = []
 
   override _read(): void {}
 
   override _write(octets: Buffer, _: string, done: () => void): void {
-    this.writes.push(octets.toString('latin1'))
+    this.#keep(octets)
     done()
   }
 
   override _writev(pieces: { chunk: Buffer }[], done: () => void): void {
-    this.writes.push(Buffer.concat(pieces.map(({ chunk }) => chunk)).toString('latin1'))
+    this.#keep(Buffer.concat(pieces.map(({ chunk }) => chunk)))
     done()
+  }
+
+  #keep(octets: Buffer): void {
+    const written = octets.toString('latin1')
+    if (!/^(SEQ [0-9 ]+\r\n)+$/.test(written)) this.writes.push(written)
   }
 }
 
