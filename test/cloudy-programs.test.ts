@@ -226,12 +226,27 @@ describe('cloudy sign and cloudy verify-object', () => {
     expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringMatching(/^cloudy: ENOENT/) })
   })
 
+  test('text that others would see cut is refused', async () => {
+    const [status, nickname] = await Promise.all([
+      cloudy('card', 'make', '--port', '1', '--status', 'x'.repeat(141), '--der', 'long.der'),
+      cloudy('identity', 'renew', '--nickname', 'é'.repeat(65)),
+    ])
+    expect(status).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--status .* It has 141 characters, and 140 are the most/),
+    })
+    expect(nickname).toMatchObject({ code: 2, stderr: expect.stringMatching(/--nickname .* It has 65 characters, and 64 are/) })
+  })
+
   test('nothing is signed that nobody could accept', async () => {
-    const [twice, reserved] = await Promise.all([
+    await writeFile(at('broken.json'), '{"a":1,}')
+    const [twice, broken, reserved] = await Promise.all([
       run(sign, { input: '{"a":1,"a":2}' }),
+      cloudy(...sign, 'broken.json'),
       run(['sign', '--type', 'cloudy/card', '--lifetime', '60'], { input: '1' }),
     ])
-    expect(twice).toMatchObject({ code: 2, stderr: expect.stringMatching(/a name stands twice/) })
+    expect(twice).toMatchObject({ code: 2, stderr: expect.stringMatching(/^cloudy: stdin: .*a name stands twice/) })
+    expect(broken).toMatchObject({ code: 2, stderr: expect.stringMatching(/^cloudy: broken\.json: .*JSON.* at position 7/) })
     expect(reserved).toMatchObject({ code: 2, stderr: expect.stringMatching(/does not begin with cloudy/) })
   })
 })

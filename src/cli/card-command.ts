@@ -7,6 +7,7 @@ import {
   type Availability,
   type CallingCard,
   MAX_CARD_ADDRESSES,
+  MAX_STATUS,
   signCard,
   verifyCard,
 } from '../cloudy/calling-card.js'
@@ -17,7 +18,7 @@ import { parseJson } from '../cloudy/json.js'
 import { isObject } from '../cloudy/signed-object.js'
 import { readBounded, STANDARD, writeNew } from './files.js'
 import { type IdentityOptions, openIdentity, withIdentity } from './identity-file.js'
-import { judge, numberArgument, printJson, printLines, timeArgument, timeText, type Verdict } from './report.js'
+import { judge, numberArgument, printJson, printLines, textArgument, timeArgument, timeText, type Verdict } from './report.js'
 
 interface DerOptions {
   readonly der: string
@@ -47,7 +48,7 @@ export function addCardCommands(program: Command): void {
     .addOption(
       new Option('--availability <state>', 'the state in which you are online').choices(AVAILABILITIES).default('available'),
     )
-    .option('--status <text>', 'status text', '')
+    .option('--status <text>', `status text, up to ${MAX_STATUS} characters`, textArgument(MAX_STATUS), '')
     .option(
       '--sequence <number>',
       'grows with every card (default: the time in seconds)',

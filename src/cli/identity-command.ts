@@ -3,11 +3,12 @@ import { access, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { acceptSuccession, Identity, inQuotes, revoke, succeed } from '../cloudy/index.js'
+import { MAX_NICKNAME } from '../cloudy/text.js'
 import { isExisting, writeNew } from './files.js'
 import { describeIdentity, type IdentityOptions, identityPath, openIdentity, withIdentity } from './identity-file.js'
 import { askNewPassphrase, canAsk, givenPassphrase, passphraseFrom } from './passphrase.js'
 import { qrLines } from './qr.js'
-import { printJson, printLines, timeArgument, timeText } from './report.js'
+import { printJson, printLines, textArgument, timeArgument, timeText } from './report.js'
 
 interface Options extends IdentityOptions {
   readonly json?: boolean
@@ -18,7 +19,7 @@ export function addIdentityCommands(program: Command): void {
 
   withIdentity(identity.command('make'))
     .description('make a key and a certificate for it; an identity that is there is not replaced')
-    .option('--nickname <name>', 'what you call yourself', '')
+    .option('--nickname <name>', `what you call yourself, up to ${MAX_NICKNAME} characters`, textArgument(MAX_NICKNAME), '')
     .addOption(new Option('--algorithm <kind>', 'kind of key').choices(['P-256', 'RSA-2048', 'RSA-3072']).default('P-256'))
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
@@ -45,7 +46,7 @@ export function addIdentityCommands(program: Command): void {
 
   withIdentity(identity.command('renew'))
     .description('make a new certificate for the same key: you stay who you are')
-    .option('--nickname <name>', 'another nickname')
+    .option('--nickname <name>', 'another nickname', textArgument(MAX_NICKNAME))
     .option('--json', 'one JSON object instead of lines')
     .addHelpText('after', '\nExample:\n  $ cloudy identity renew --nickname "Alice B."')
     .action(renewIdentity)

@@ -1,8 +1,15 @@
 // `cloudy sign` and `cloudy verify-object`: signed objects as files, DER as they travel.
 import type { Command } from 'commander'
 import { CARD_TYPE, verifyCard } from '../cloudy/calling-card.js'
-import { inQuotes, type KeyStatement, type SignedObject, verifyKeyStatement, verifyObject } from '../cloudy/index.js'
-import { parseJson } from '../cloudy/json.js'
+import {
+  inQuotes,
+  type KeyStatement,
+  type ObjectError,
+  type SignedObject,
+  verifyKeyStatement,
+  verifyObject,
+} from '../cloudy/index.js'
+import { type Json, parseJson } from '../cloudy/json.js'
 import { LAST_SECOND, MAX_LIFETIME, MAX_OBJECT } from '../cloudy/signed-object.js'
 import { isKeyStatement } from '../cloudy/succession.js'
 import { readBounded, STANDARD, writeNew } from './files.js'
@@ -59,7 +66,7 @@ export function addObjectCommands(program: Command): void {
 }
 
 async function signFile(file: string, options: SignOptions): Promise<void> {
-  const value = parseJson(await readBounded(file, MAX_OBJECT))
+  const value = jsonIn(file, await readBounded(file, MAX_OBJECT))
   const { type, lifetime, to, out } = options
   const { identity } = await openIdentity(options)
   const object = await identity.sign(value, { type, lifetime, to })
@@ -67,6 +74,17 @@ async function signFile(file: string, options: SignOptions): Promise<void> {
   if (out === STANDARD) return
   if (options.json) printJson({ ...jsonOf(object), file: out })
   else printLines({ ...linesOf(object), file: out })
+}
+
+/** @throws Error that says where in which file it is no JSON */
+function jsonIn(file: string, octets: Uint8Array): Json {
+  try {
+    return parseJson(octets)
+  } catch (error) {
+    const { message, cause } = error as ObjectError
+    const why = cause instanceof Error ? `: ${cause.message}` : ''
+    throw new Error(`${file === STANDARD ? 'stdin' : file}: ${message}${why}`, { cause: error })
+  }
 }
 
 function judgeObject(octets: Uint8Array, now: number): Verdict {

@@ -71,6 +71,15 @@ export function fingerprintArgument(text: string): string {
   }
 }
 
+/** Text as an argument that is shown to others: what they would see cut is refused. @param most characters (code points) */
+export function textArgument(most: number): (text: string) => string {
+  return (text) => {
+    const { length } = [...sanitise(text)]
+    if (length > most) throw new InvalidArgumentError(`It has ${length} characters, and ${most} are the most.`)
+    return text
+  }
+}
+
 /** A whole number as an argument. */
 export function numberArgument(least: number, most: number): (text: string) => number {
   return (text) => {
