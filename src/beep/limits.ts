@@ -103,6 +103,8 @@ export const MAX_REFUSED = 64
 // Times, in milliseconds; what each is for stands at the option of a session that changes it.
 
 export const GREETING_TIMEOUT = 30_000
+/** Who has not greeted for as long gives way to a new connection when a listener is full. */
+export const GREETING_GRACE = 1000
 export const START_TIMEOUT = 30_000
 export const CLOSE_TIMEOUT = 60_000
 export const SETTLE_TIMEOUT = 30_000

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { noteError } from './diagnostics.js'
 import { Engine } from './engine/engine.js'
 import { ReplyError } from './errors.js'
-import { MAX_REFUSED, MAX_SESSIONS, RELEASE_TIMEOUT } from './limits.js'
+import { GREETING_GRACE, MAX_REFUSED, MAX_SESSIONS, RELEASE_TIMEOUT } from './limits.js'
 import { LiveSession } from './live-session.js'
 import type { Profile } from './profile.js'
 import { after } from './promises.js'
@@ -19,7 +19,7 @@ export interface ListenOptions extends SessionOptions {
   readonly profiles: readonly Profile[]
   /**
    * Sessions at a time, 10,000 by default; one more is answered with ERR 421 (RFC 3080 §2.4). Those count whose greeting has not come, and those that
-   * are over until their connection is closed.
+   * are over until their connection is closed. Whoever has not greeted for a second gives way, so that silent connections alone never fill a listener.
    */
   readonly maxSessions?: number | undefined
 }
@@ -36,14 +36,14 @@ export interface Listener extends AsyncDisposable {
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, port = 0, path, maxSessions = MAX_SESSIONS, releaseTimeout = RELEASE_TIMEOUT } = options
   const sessions = new Set<Session>()
-  /** Sessions whose greeting has not come. */
-  const pending = new Set<LiveSession>()
+  /** Sessions whose greeting has not come, the oldest first, and since when. */
+  const pending = new Map<LiveSession, number>()
   let stopping = false
   /** Connections that are not closed, whatever became of their sessions, and those that were refused one. */
   let accepted = 0
   let refused = 0
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-    if (!stopping && accepted < maxSessions) {
+    if (!stopping && (accepted < maxSessions || makeRoom())) {
       accepted++
       socket.on('close', () => accepted--)
       void accept(socket)
@@ -53,6 +53,16 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       refuse(socket, releaseTimeout)
     } else socket.destroy()
   })
+
+  /** Has the connection that has been silent for longest give way. */
+  function makeRoom(): boolean {
+    const [oldest] = pending
+    if (oldest === undefined || performance.now() - oldest[1] < GREETING_GRACE) return false
+    const [session] = oldest
+    pending.delete(session)
+    session.terminate(new Error('It had not greeted when its place was needed'))
+    return true
+  }
 
   const onSession = (session: Session): unknown => {
     sessions.add(session)
@@ -74,7 +84,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       socket.destroy()
       return
     }
-    pending.add(session)
+    pending.set(session, performance.now())
     try {
       await session.ready()
     } catch (error) {
@@ -98,7 +108,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const close = async (): Promise<void> => {
     stopping = true
     const closed = new Promise((resolve) => server.close(resolve))
-    for (const session of pending) session.terminate(new Error('The listener was closed'))
+    for (const session of pending.keys()) session.terminate(new Error('The listener was closed'))
     await Promise.all([...sessions].map((session) => session[Symbol.asyncDispose]()))
     await closed
   }

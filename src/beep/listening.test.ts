@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { createServer, connect as dial } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from '@jest/globals'
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { ECHO, echo } from '../profiles/echo.js'
 import { connect, type Listener, type ListenOptions, listen } from './index.js'
-import { MAX_REFUSED } from './limits.js'
+import { GREETING_GRACE, MAX_REFUSED } from './limits.js'
 import { RawPeer, rawDial, rawServer, rawStart, soon, turns } from './test-kit-peer.js'
 
 const open: { close(): unknown }[] = []
@@ -102,6 +102,31 @@ describe('a listener', () => {
     await mute.end()
     expect(sessions.size).toBe(0)
     await (await connect({ host: '127.0.0.1', port })).release()
+  })
+
+  test('silent connections alone do not fill a listener: the one that is silent for longest gives way', async () => {
+    const { port } = await serve({ maxSessions: 2 })
+    const first = await rawDial(port)
+    await first.expect(/greeting/)
+    const second = await rawDial(port)
+    await second.expect(/greeting/)
+    const now = performance.now()
+    // Nobody gives way to a burst: all of them may be about to greet.
+    await expect(connect({ host: '127.0.0.1', port })).rejects.toMatchObject({ replyCode: 421 })
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(now + GREETING_GRACE)
+    try {
+      await using session = await connect({ host: '127.0.0.1', port })
+      await first.end()
+      second.greet()
+      await turns()
+      // Both have greeted, and keep their places.
+      await expect(connect({ host: '127.0.0.1', port })).rejects.toMatchObject({ replyCode: 421 })
+      expect(await (await (await session.start(ECHO)).request('x')).text()).toBe('x')
+      second.say(second.management('MSG 1', "<close number='0' code='200' />"))
+      await second.expect(/<ok \/>/)
+    } finally {
+      clock.mockRestore()
+    }
   })
 
   test('a peer that breaks the rules is reset, and no other session notices', async () => {

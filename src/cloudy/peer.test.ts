@@ -10,6 +10,7 @@ import { signCard } from './calling-card.js'
 import { advertise, defaultHost } from './discovery/bonjour.js'
 import { Identity } from './identity.js'
 import { Peer, type PeerOptions, type Seen } from './peer.js'
+import { MAX_UNTUNED } from './untuned.js'
 
 let ada: Identity
 let bob: Identity
@@ -211,6 +212,24 @@ describe('what friends do', () => {
     await friend.release()
     expect((await (await met.promise).closed).kind).toBe('released')
   })
+})
+
+test('sessions that are not tuned to TLS give way to new ones, the oldest first', async () => {
+  const { port } = await peer(ada)
+  const dial = () => connect({ host: '127.0.0.1', port })
+  const first = await dial()
+  const others = await Promise.all(Array.from({ length: MAX_UNTUNED - 1 }, dial))
+  const over: unknown[] = []
+  for (const { closed } of others) void closed.then((reason) => over.push(reason))
+  // One that ends by itself leaves its place.
+  await others.pop()!.release()
+  const last = [await dial()]
+  expect(over.splice(0)).toMatchObject([{ kind: 'released', by: 'us' }])
+  last.push(await dial())
+  expect(await first.closed).toMatchObject({ kind: 'terminated', by: 'peer' })
+  await Promise.all(last.map((session) => session.release()))
+  expect(over).toEqual([])
+  for (const session of others) session.terminate()
 })
 
 test('whoever connects and does not begin with TLS in time is let go', async () => {

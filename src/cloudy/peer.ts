@@ -1,7 +1,6 @@
 // A Cloudy peer: an identity that listens, shows its card on the link, believes the cards of others once verified, and meets them by TLS.
 import { networkInterfaces } from 'node:os'
 import { connect, type Listener, listen, type Profile, type Session } from '../beep/index.js'
-import { after } from '../beep/promises.js'
 import { startTls, tls } from '../profiles/index.js'
 import { Acquaintances } from './acquaintances.js'
 import { AddressBook, type KnownAddress } from './address-book.js'
@@ -23,6 +22,7 @@ import type { Lane } from './race.js'
 import { PortMapper, type PortMapperOptions, type Reachability } from './reachability/port-mapper.js'
 import { toSeconds } from './signed-object.js'
 import { Gate, type Trust } from './trust.js'
+import { Untuned } from './untuned.js'
 
 export type { Seen } from './discovery/neighbours.js'
 
@@ -30,7 +30,10 @@ export interface PeerOptions {
   readonly identity: Identity
   /** A directory for files that are received. */
   readonly downloads: string
-  /** Milliseconds that whoever connects may take until the session is tuned to TLS; 30,000 by default, 0 for ever. */
+  /**
+   * Milliseconds that whoever connects may take until the session is tuned to TLS; 30,000 by default, 0 for ever. Beyond 256 of them the oldest gives
+   * way, however long it has been there.
+   */
   readonly tuningTimeout?: number | undefined
   /** Nothing leaves the machine: for tests and demonstrations. */
   readonly loopbackOnly?: boolean | undefined
@@ -69,7 +72,8 @@ export interface PeerOptions {
 
 /** Milliseconds between looks for objects that expired. */
 const EXPIRY_INTERVAL = 1000
-const TUNING_TIMEOUT = 30_000
+/** Milliseconds that a stranger may take for the handshake of TLS. */
+const HANDSHAKE_TIMEOUT = 10_000
 const LOOPBACK = '127.0.0.1'
 
 export class Peer implements AsyncDisposable {
@@ -130,18 +134,16 @@ export class Peer implements AsyncDisposable {
   async #start(): Promise<void> {
     const { identity, loopbackOnly = false, port = 0, addressBook } = this.#options
     this.#book = addressBook ?? (await AddressBook.open({ loopbackOnly, now: this.#now }))
-    const profile = tls({ ...this.#credentials(), verify: (certificate) => void verifyKey(certificate) })
+    const handshakeTimeout = HANDSHAKE_TIMEOUT
+    const profile = tls({ ...this.#credentials(), handshakeTimeout, verify: (certificate) => void verifyKey(certificate) })
+    const untuned = new Untuned(this.#options.tuningTimeout)
     this.#listener = await listen({
       port,
       ...(loopbackOnly ? { host: LOOPBACK } : {}),
       profiles: [profile, ...this.#profiles],
       onSession: (session) => {
         if (session.tls === undefined) {
-          // In clear it is of no use: whoever does not tune it takes a place for nothing.
-          const timer = after(this.#options.tuningTimeout ?? TUNING_TIMEOUT, () =>
-            session.terminate(new Error('The session was not tuned to TLS in time')),
-          )
-          void session.closed.then(() => clearTimeout(timer))
+          untuned.add(session)
           return
         }
         const person = personOf(session)
