@@ -73,7 +73,7 @@ export const MAX_CLOSED_REMEMBERED = 4096
 export const FRAME_ALONE = 66_560
 export const FRAME_SHARED = 4096
 /** Octets that are cut into frames at a time, or a frame more: each time costs a turn and a write, and what is cut is before all that is said later. */
-export const BATCH = 262_144
+export const BATCH = 524_288
 /** Octets queued for sending on one message before its writer is asked to wait. */
 export const HIGH_WATER = 65_536
 /** Messages queued on one channel before whoever makes answers is asked to wait. */
