@@ -240,13 +240,15 @@ describe('cloudy sign and cloudy verify-object', () => {
 
   test('nothing is signed that nobody could accept', async () => {
     await writeFile(at('broken.json'), '{"a":1,}')
-    const [twice, broken, reserved] = await Promise.all([
+    const [twice, broken, large, reserved] = await Promise.all([
       run(sign, { input: '{"a":1,"a":2}' }),
       cloudy(...sign, 'broken.json'),
+      run(sign, { input: JSON.stringify('x'.repeat(70_000)) }),
       run(['sign', '--type', 'cloudy/card', '--lifetime', '60'], { input: '1' }),
     ])
     expect(twice).toMatchObject({ code: 2, stderr: expect.stringMatching(/^cloudy: stdin: .*a name stands twice/) })
     expect(broken).toMatchObject({ code: 2, stderr: expect.stringMatching(/^cloudy: broken\.json: .*JSON.* at position 7/) })
+    expect(large).toMatchObject({ code: 2, stderr: expect.stringMatching(/^cloudy: stdin: it has more than 65536 octets/) })
     expect(reserved).toMatchObject({ code: 2, stderr: expect.stringMatching(/does not begin with cloudy/) })
   })
 })

@@ -76,14 +76,16 @@ async function signFile(file: string, options: SignOptions): Promise<void> {
   else printLines({ ...linesOf(object), file: out })
 }
 
-/** @throws Error that says where in which file it is no JSON */
+/** @throws Error that says where in which file it is no JSON, or that it is too large for an object */
 function jsonIn(file: string, octets: Uint8Array): Json {
+  const name = file === STANDARD ? 'stdin' : file
+  if (octets.length > MAX_OBJECT) throw new Error(`${name}: it has more than ${MAX_OBJECT} octets, which no object holds`)
   try {
     return parseJson(octets)
   } catch (error) {
     const { message, cause } = error as ObjectError
     const why = cause instanceof Error ? `: ${cause.message}` : ''
-    throw new Error(`${file === STANDARD ? 'stdin' : file}: ${message}${why}`, { cause: error })
+    throw new Error(`${name}: ${message}${why}`, { cause: error })
   }
 }
 
