@@ -1,4 +1,4 @@
-// Our own stack as the target of the suite, in both roles, in memory and over TCP: for the tests only, since the judge itself knows nothing of it.
+// Our own stack as the target of the suite, in both roles, in memory and over TCP, and what is unexpected of it: for the tests only, since the judge itself knows nothing of it.
 import type { Duplex } from 'node:stream'
 import { attach, connect } from '../src/beep/connect.js'
 import { listen } from '../src/beep/listen.js'
@@ -8,7 +8,10 @@ import { duplexPair } from '../src/beep/testing.js'
 import { echoAt } from '../src/profiles/echo.js'
 import { startTls, TLS, tls } from '../src/profiles/tls.js'
 import { CREDENTIALS } from './harness/credentials.js'
+import { isUnexpected } from './harness/results.js'
+import { run } from './harness/run.js'
 import { awaited, dialled, type Target } from './harness/target.js'
+import { CASES } from './index.js'
 
 /** The profile on which it echoes. */
 export const ECHO = 'http://example.org/profiles/echo'
@@ -78,4 +81,32 @@ async function visit(opened: Promise<Session>, pipelined: boolean): Promise<void
   else for (const body of BODIES) await ask(body)
   await channel.close()
   await session.release()
+}
+
+/** One section, or cases, when one is at work on them: `CONFORM=2.3.1.2 npm test -- own`. */
+const pattern = process.env.CONFORM
+
+/** Properties are for the runs in memory; over TCP it is the plain cases that tell something new. */
+const ALL = CASES.filter(({ id }) => id.includes(pattern ?? ''))
+export const PLAIN = ALL.filter(({ samples }) => samples === undefined)
+
+/** What is unexpected of our own stack, by the id of its case: nothing should be. */
+export async function failures(target: Target, cases = ALL): Promise<readonly string[]> {
+  const results = await run({
+    target,
+    name: 'cloudy-beep',
+    profile: ECHO,
+    cases,
+    patience: 5000,
+    // In memory nothing is waited for, so more at a time would only make each of them late on a busy machine.
+    concurrency: 1,
+    seed: 1,
+    strict: true,
+    tls: true,
+  }).finally(() => target.close())
+  if (pattern !== undefined)
+    for (const { outcome, id, saw, milliseconds } of results.cases)
+      console.log(`${outcome} ${id} (${milliseconds} ms): ${saw}`.slice(0, 300))
+  const died = results.died === undefined ? [] : [results.died]
+  return [...died, ...results.cases.filter((each) => isUnexpected(each, true)).map(({ id, saw }) => `${id}: ${saw}`)]
 }
