@@ -32,8 +32,10 @@ function sources(folder: string): string[] {
 
 function imports(file: string): string[] {
   return [
-    ...readFileSync(join(root, file), 'utf8').matchAll(/^(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm),
-  ].map((each) => (each[1] ?? each[2])!)
+    ...readFileSync(join(root, file), 'utf8').matchAll(
+      /^(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bawait import\('([^']+)'\)/gm,
+    ),
+  ].map((each) => (each[1] ?? each[2] ?? each[3])!)
 }
 
 function layer(file: string): number {
