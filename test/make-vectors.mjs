@@ -6,12 +6,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { signCard } from '../dist/cloudy/calling-card.js'
-import { makeCertificate } from '../dist/cloudy/certificate.js'
 import { readCms, signedAttributes, writeCms } from '../dist/cloudy/cms.js'
 import { importPrivateKey, sign, signatureAlgorithm } from '../dist/cloudy/crypto.js'
 import { element, inside, readElement, SEQUENCE, SET, sequence } from '../dist/cloudy/der.js'
 import { Identity } from '../dist/cloudy/identity.js'
 import { readPem } from '../dist/cloudy/pem.js'
+import { makeCertificate } from '../dist/cloudy/self-signed.js'
 import { LAST_SECOND, SIGN, signObject } from '../dist/cloudy/signed-object.js'
 import { acceptSuccession, revoke, succeed } from '../dist/cloudy/succession.js'
 

@@ -16,6 +16,7 @@ import { addStatusCommand } from './status-command.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
+// The network is loaded when a command needs it, and so are the libraries that make keys and certificates: help, a wrong option and a card that is shown wait for none.
 const program = endsWithCode(new Command('cloudy'))
   .description('Cloudy: peers that find each other, prove their keys and exchange signed objects, without a server')
   .version(version)

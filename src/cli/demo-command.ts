@@ -1,6 +1,5 @@
 // `cloudy demo`: the demonstration, on the command line.
 import type { Command } from 'commander'
-import { demo } from './demo.js'
 
 export function addDemoCommands(program: Command): void {
   program
@@ -9,6 +8,7 @@ export function addDemoCommands(program: Command): void {
     .option('--trace', 'print the sessions in the notation of RFC 3080, too')
     .addHelpText('after', '\nExample:\n  $ cloudy demo --trace')
     .action(async ({ trace = false }: { trace?: boolean }) => {
+      const { demo } = await import('./demo.js')
       process.exitCode = await demo({ trace, print: (line) => process.stdout.write(`${line}\n`) })
     })
 }

@@ -1,7 +1,8 @@
 // `cloudy doctor`: what is wrong with the network, in words, and what to do about it.
 import { networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
-import { checkMulticast, examine, type Finding, isHealthy, sanitise } from '../cloudy/index.js'
+import type { Finding } from '../cloudy/index.js'
+import { sanitise } from '../cloudy/text.js'
 import { printJson } from './report.js'
 import { askRouter } from './status-command.js'
 
@@ -19,6 +20,7 @@ export function addDoctorCommand(program: Command): void {
         'Exit codes: 0 all is well, 1 something is wrong, 2 it could not be found out.\n\nExample:\n  $ cloudy doctor',
     )
     .action(async ({ json = false }: { json?: boolean }) => {
+      const { checkMulticast, examine, isHealthy } = await import('../cloudy/index.js')
       const [reachability, multicast] = await Promise.all([askRouter(), checkMulticast()])
       const findings = examine({ interfaces: networkInterfaces(), reachability, multicast })
       const healthy = isHealthy(findings)

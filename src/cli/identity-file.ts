@@ -2,7 +2,7 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { Command } from 'commander'
-import { Identity } from '../cloudy/index.js'
+import { Identity } from '../cloudy/identity.js'
 import { askPassphrase, canAsk, givenPassphrase, PASSPHRASE_VARIABLE } from './passphrase.js'
 
 /** The options of every command that needs the identity. */

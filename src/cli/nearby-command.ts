@@ -1,7 +1,8 @@
 // `cloudy nearby`: who shows a card on this network.
 import { type Command, InvalidArgumentError } from 'commander'
 import { deferred } from '../beep/promises.js'
-import { inQuotes, type Seen, sanitise, watchNeighbours } from '../cloudy/index.js'
+import type { Seen } from '../cloudy/index.js'
+import { inQuotes, sanitise } from '../cloudy/text.js'
 import { printJson } from './report.js'
 
 interface NearbyOptions {
@@ -46,6 +47,7 @@ async function nearby({ watch = false, json = false, timeout, loopback = false }
   const stop = () => over.resolve()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   process.stdout.once('error', stop) // whoever read it has gone
+  const { watchNeighbours } = await import('../cloudy/index.js')
   const watching = await watchNeighbours({
     loopbackOnly: loopback,
     onAppeared: tell('appeared'),

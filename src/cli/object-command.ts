@@ -1,17 +1,11 @@
 // `cloudy sign` and `cloudy verify-object`: signed objects as files, DER as they travel.
 import type { Command } from 'commander'
 import { CARD_TYPE, verifyCard } from '../cloudy/calling-card.js'
-import {
-  inQuotes,
-  type KeyStatement,
-  type ObjectError,
-  type SignedObject,
-  verifyKeyStatement,
-  verifyObject,
-} from '../cloudy/index.js'
 import { type Json, parseJson } from '../cloudy/json.js'
-import { LAST_SECOND, MAX_LIFETIME, MAX_OBJECT } from '../cloudy/signed-object.js'
-import { isKeyStatement } from '../cloudy/succession.js'
+import type { ObjectError } from '../cloudy/object-error.js'
+import { LAST_SECOND, MAX_LIFETIME, MAX_OBJECT, type SignedObject, verifyObject } from '../cloudy/signed-object.js'
+import { isKeyStatement, type KeyStatement, verifyKeyStatement } from '../cloudy/succession.js'
+import { inQuotes } from '../cloudy/text.js'
 import { readBounded, STANDARD, writeNew } from './files.js'
 import { type IdentityOptions, openIdentity, withIdentity } from './identity-file.js'
 import {

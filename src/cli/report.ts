@@ -1,7 +1,9 @@
 // What commands say: lines of a name and a value for people, one JSON object for programs. Nothing that came from elsewhere gets to the
 // terminal but through `sanitise`.
 import { InvalidArgumentError } from 'commander'
-import { formatFingerprint, isFingerprint, ObjectError, parseFingerprint, sanitise } from '../cloudy/index.js'
+import { formatFingerprint, isFingerprint, parseFingerprint } from '../cloudy/fingerprint.js'
+import { ObjectError } from '../cloudy/object-error.js'
+import { sanitise } from '../cloudy/text.js'
 
 /** Longest value in a line, in characters. */
 const MAX_VALUE = 4000

@@ -1,10 +1,9 @@
 // `cloudy status`: how the world can reach this computer. A port is asked of the router, told and given back.
-
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
-import { PortMapper, type Reachability } from '../cloudy/index.js'
+import type { Reachability } from '../cloudy/index.js'
 import { printJson, printLines } from './report.js'
 
 /** Milliseconds after which it is told as it is; the three protocols together need half of that. */
@@ -30,6 +29,7 @@ export function addStatusCommand(program: Command): void {
 
 /** Asks for a port that nobody on this computer uses, and gives it back. */
 export async function askRouter(): Promise<Reachability> {
+  const { PortMapper } = await import('../cloudy/index.js')
   const server = createServer((socket) => socket.destroy())
   server.listen()
   await once(server, 'listening')

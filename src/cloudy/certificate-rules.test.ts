@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { testWith } from '../../test/needs.js'
-import { type CertificateOptions, type IdentityCertificate, makeCertificate, readCertificate } from './certificate.js'
+import { type IdentityCertificate, readCertificate } from './certificate.js'
 import { generateKeys, type Keys, sign, signatureAlgorithm } from './crypto.js'
 import { element, equalOctets, inside, readElement, SEQUENCE, SET, sequence } from './der.js'
 import { toPem } from './pem.js'
+import { type CertificateOptions, makeCertificate } from './self-signed.js'
 
 let folder: string
 let keys: Keys

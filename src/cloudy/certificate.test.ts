@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { testWith } from '../../test/needs.js'
-import { type IdentityCertificate, MAX_CERTIFICATE, makeCertificate, readCertificate } from './certificate.js'
+import { type IdentityCertificate, MAX_CERTIFICATE, readCertificate } from './certificate.js'
 import { generateKeys, type Keys, sign, signatureAlgorithm } from './crypto.js'
 import { element, inside, readElement, SEQUENCE, sequence } from './der.js'
+import { makeCertificate } from './self-signed.js'
 
 const openssl = (args: string[], input: Uint8Array) => execFileSync('openssl', args, { input }).toString()
 

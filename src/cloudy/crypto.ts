@@ -1,18 +1,18 @@
-// The cryptography in use, in one place: WebCrypto for keys and signing (@peculiar/webcrypto, or any other, such as Node's own), pkijs's engine
-// over it, and from node:crypto what has to be at hand at once: the hash and the checking of signatures.
+// The cryptography in use, in one place: WebCrypto for keys and signing (@peculiar/webcrypto, or any other, such as Node's own), and from node:crypto
+// what has to be at hand at once: the hash and the checking of signatures.
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, verify } from 'node:crypto'
-import { Crypto as PeculiarCrypto } from '@peculiar/webcrypto'
-import { CryptoEngine } from 'pkijs'
 import { ecdsaFromDer, ecdsaToDer } from './der.js'
 
 /** An implementation of WebCrypto. A key works with the implementation that made it alone. */
 export type WebCrypto = Crypto
-/** What is used unless somebody says otherwise. */
-export const WEB_CRYPTO: WebCrypto = new PeculiarCrypto()
 
-/** What pkijs computes with; handed to it explicitly, never set for the whole process. */
-export function engineOver(webCrypto: WebCrypto): CryptoEngine {
-  return new CryptoEngine({ name: 'cloudy', crypto: webCrypto })
+let usual: WebCrypto | undefined
+
+/** What is used unless somebody says otherwise: @peculiar/webcrypto. It is loaded when it is first needed; who only reads and verifies never waits for it. */
+export async function usualCrypto(): Promise<WebCrypto> {
+  const { Crypto: PeculiarCrypto } = await import('@peculiar/webcrypto')
+  usual ??= new PeculiarCrypto()
+  return usual
 }
 
 /** The kinds of key an identity is made with. */
@@ -30,7 +30,8 @@ const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 const EXPONENT = new Uint8Array([1, 0, 1])
 
-export async function generateKeys(kind: KeyKind, webCrypto: WebCrypto = WEB_CRYPTO): Promise<Keys> {
+export async function generateKeys(kind: KeyKind, chosen?: WebCrypto): Promise<Keys> {
+  const webCrypto = chosen ?? (await usualCrypto())
   const algorithm = kind === 'P-256' ? ECDSA : { ...RSA, modulusLength: Number(kind.slice(4)), publicExponent: EXPONENT }
   const { privateKey, publicKey } = await webCrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   return { privateKey, publicKeyDer: new Uint8Array(await webCrypto.subtle.exportKey('spki', publicKey)), webCrypto }
@@ -45,7 +46,8 @@ export async function exportPrivateKey({ privateKey, webCrypto }: Keys): Promise
  * Reads a private key from PKCS#8 DER. The public key is computed from it, not believed; whether its kind is allowed is for the caller.
  * @throws Error when it is not a private key
  */
-export async function importPrivateKey(pkcs8: Uint8Array, webCrypto: WebCrypto = WEB_CRYPTO): Promise<Keys> {
+export async function importPrivateKey(pkcs8: Uint8Array, chosen?: WebCrypto): Promise<Keys> {
+  const webCrypto = chosen ?? (await usualCrypto())
   const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
   const publicKeyDer = new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }))
   const algorithm = key.asymmetricKeyType === 'rsa' ? RSA : ECDSA

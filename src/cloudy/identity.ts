@@ -1,10 +1,19 @@
 // An identity: a key pair, and the certificate that carries the public key into TLS and CMS. Whoever can use the private key is the person.
 import { inspect } from 'node:util'
-import { type IdentityCertificate, makeCertificate, readCertificate } from './certificate.js'
-import { exportPrivateKey, generateKeys, importPrivateKey, type KeyKind, type Keys, sign, type WebCrypto } from './crypto.js'
+import { type IdentityCertificate, readCertificate } from './certificate.js'
+import {
+  exportPrivateKey,
+  generateKeys,
+  importPrivateKey,
+  type KeyKind,
+  type Keys,
+  sign,
+  usualCrypto,
+  type WebCrypto,
+} from './crypto.js'
 import { canonicalKey, type Fingerprint, type PublicKey } from './fingerprint.js'
 import type { Json } from './json.js'
-import { decryptKey, encryptKey, IdentityError, readPrivateFile, writePrivateFile } from './key-file.js'
+import { IdentityError, readPrivateFile, writePrivateFile } from './key-file.js'
 import { type PemBlock, readPem, toPem } from './pem.js'
 import { isOpenType, SIGN, type SignedObject, type Signer, signObject, toSeconds } from './signed-object.js'
 import { inQuotes } from './text.js'
@@ -74,6 +83,7 @@ export class Identity implements Signer {
   }
 
   static async #certified(keys: Keys, nickname: string, now: Date | number = Date.now()): Promise<Identity> {
+    const { makeCertificate } = await import('./self-signed.js')
     const certificate = await makeCertificate(keys, { nickname, now })
     return new Identity(keys, await exportPrivateKey(keys), certificate)
   }
@@ -108,9 +118,10 @@ export class Identity implements Signer {
     }
   }
 
-  static #decrypt(encrypted: Uint8Array, { passphrase, webCrypto }: LoadOptions): Promise<Uint8Array> {
+  static async #decrypt(encrypted: Uint8Array, { passphrase, webCrypto }: LoadOptions): Promise<Uint8Array> {
     if (passphrase === undefined) throw new IdentityError('passphrase', 'The private key is encrypted: a passphrase is needed')
-    return decryptKey(encrypted, passphrase, webCrypto)
+    const { decryptKey } = await import('./encrypted-key.js')
+    return decryptKey(encrypted, passphrase, webCrypto ?? (await usualCrypto()))
   }
 
   /** What is in the file of an identity to be read without its passphrase. That the certificate is one of the key is seen when it is loaded. */
@@ -126,13 +137,15 @@ export class Identity implements Signer {
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const { passphrase, replace = true } = options
-    const key =
-      passphrase === undefined
-        ? this.privateKeyPem()
-        : toPem(ENCRYPTED, await encryptKey(this.#pkcs8, passphrase, this.#keys.webCrypto))
+    const key = passphrase === undefined ? this.privateKeyPem() : await this.#encrypted(passphrase)
     const text = key + this.certificatePem()
     await writePrivateFile(path, text, { replace, before: this.#file?.path === path ? this.#file.text : undefined })
     this.#file = { path, text }
+  }
+
+  async #encrypted(passphrase: string): Promise<string> {
+    const { encryptKey } = await import('./encrypted-key.js')
+    return toPem(ENCRYPTED, await encryptKey(this.#pkcs8, passphrase, this.#keys.webCrypto))
   }
 
   /** The name of the key, in print; the same whatever the certificate says. */
