@@ -1,6 +1,7 @@
 // Text from the network: no input may control, hide, reorder or fake anything.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { anyText } from '../../test/any-text.js'
 import { inQuotes, MAX_NICKNAME, sanitise } from './text.js'
 
 /** Written independently of the implementation: code points that may never come out. */
@@ -22,7 +23,7 @@ function isForbidden(character: string): boolean {
 }
 
 const nasty = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  anyText(),
   fc.string({ unit: 'grapheme' }),
   fc.array(fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit))).map((units) => units.join('')),
   fc

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { SaxesParser } from 'saxes'
+import { anyText } from '../../../test/any-text.js'
 import { testWith } from '../../../test/needs.js'
 import type { CaseResult, Results } from '../results.js'
 import { html, pageData } from './html.js'
@@ -92,7 +93,7 @@ describe('text for people', () => {
 
   test('nothing that a target says can act on a terminal', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(anyText(), (text) => {
         expect(printable(text)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u)
         expect(caseLine(result('a/b/c', { outcome: 'failed', saw: text }))).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u)
       }),
@@ -133,7 +134,7 @@ describe('JUnit', () => {
 
   test('is well-formed whatever a target says', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (saw) => {
+      fc.property(anyText(), (saw) => {
         read(
           junit({ ...RESULTS, target: { ...RESULTS.target, name: saw }, cases: [result('a/b/c', { outcome: 'failed', saw })] }),
         )

@@ -1,6 +1,7 @@
 // The XML of channel 0: what is read, what is refused and with which code, and that what we write comes back the same.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { anyText } from '../../../test/any-text.js'
 import { runs } from '../test-kit-runs.js'
 import { type Element, ElementError, formatElement, parseElement } from './elements.js'
 
@@ -20,11 +21,9 @@ function refusal(xml: string | Uint8Array): number | undefined {
 }
 
 // Any string of characters that XML can carry.
-const xmlText = fc
-  .string({ unit: 'binary' })
-  .map((text) => text.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '?'))
+const xmlText = anyText().map((text) => text.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '?'))
 // Any string at all, with lone surrogates.
-const anyText = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 40 }).map((units) => String.fromCharCode(...units))
+const anyUnits = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 40 }).map((units) => String.fromCharCode(...units))
 const token = fc.stringMatching(/^[A-Za-z0-9._:-]{1,12}$/)
 const lang = fc.option(token, { nil: undefined }).map((value) => (value === undefined ? {} : { lang: value }))
 const code = fc.integer({ min: 100, max: 599 })
@@ -76,7 +75,7 @@ describe('round trip', () => {
 
   test('a diagnostic of any UTF-16 units is carried, with U+FFFD where XML cannot', () => {
     fc.assert(
-      fc.property(anyText, (text) => {
+      fc.property(anyUnits, (text) => {
         const read = parse(formatElement({ name: 'error', code: 550, text }))
         const carried = (character: string) => /[\t\n\r -\ufffd\u{10000}-\u{10ffff}]/u.test(character)
         const expected = Array.from(Buffer.from(text).toString(), (character) =>

@@ -1,6 +1,7 @@
 // Answers to UPnP searches and actions: from whom, about whom, and what is taken from them. Whatever they are, a verdict follows.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { anyText } from '../../../test/any-text.js'
 import { errorCodeIn, isGatewaysAnswer, MAX_VALUE, valuesOf } from './igd.js'
 
 const GATEWAY = '192.168.1.1'
@@ -49,7 +50,7 @@ describe('an answer to a search', () => {
     fc.assert(
       fc.property(
         fc.oneof(
-          fc.string({ unit: 'binary' }),
+          anyText(),
           fc.array(line).map((lines) => lines.join('\r\n')),
         ),
         (text) => {
