@@ -38,6 +38,23 @@ function imports(file: string): string[] {
   ].map((each) => (each[1] ?? each[2] ?? each[3])!)
 }
 
+/** What has been loaded when the file runs, of other packages: what it imports at once, and what that does. */
+function loadedWith(file: string, seen = new Set<string>()): Set<string> {
+  const text = readFileSync(join(root, file), 'utf8')
+  for (const [, type, from] of text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^'"]*?from\s+)?'([^']+)'/gm)) {
+    if (type !== undefined || from!.startsWith('node:')) continue
+    const target = from!.startsWith('.') ? relative(root, resolve(root, file, '..', from!)).replace(/\.js$/, '.ts') : from!
+    if (seen.has(target)) continue
+    seen.add(target)
+    if (target.endsWith('.ts')) loadedWith(target, seen)
+  }
+  return seen
+}
+
+function packagesLoadedWith(file: string): string[] {
+  return [...loadedWith(file)].filter((each) => !each.endsWith('.ts')).sort()
+}
+
 function layer(file: string): number {
   return LAYERS.findIndex(([, pattern]) => pattern.test(file))
 }
@@ -61,6 +78,13 @@ describe('layers', () => {
         .join('/'),
     )
     expect([...new Set(names)].filter((name) => !(name in dependencies))).toEqual([])
+  })
+
+  test('what takes long to load is loaded when it is needed', () => {
+    expect(packagesLoadedWith('src/cli/beep.ts')).toEqual(['commander'])
+    expect(packagesLoadedWith('src/cli/cloudy.ts')).toEqual(['commander', 'qr'])
+    expect(packagesLoadedWith('src/index.ts')).toEqual(['saxes'])
+    expect(packagesLoadedWith('src/cloudy/index.ts')).toEqual(['bonjour-service', 'saxes', 'write-file-atomic'])
   })
 
   test('no import goes upwards', () => {
