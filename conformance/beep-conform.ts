@@ -119,6 +119,9 @@ async function conform(place: string | undefined, patterns: readonly string[], o
   const target = await targetOf(place, options)
   const stop = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
+  // Whoever starts the target by hand has to know when and where.
+  if (options.listen !== undefined && options.exec === undefined)
+    process.stderr.write(`beep conform: waiting for the target to connect to ${target.place}\n`)
   try {
     if (options.transcript !== undefined) return await play(options.transcript, target, options.timeout ?? PATIENCE)
     const profile = options.cloudy ? OBJECTS : options.profile

@@ -1,5 +1,6 @@
 // `beep conform` as its user runs it: against our own programs in both roles, over TCP.
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -84,6 +85,19 @@ describe('beep conform', () => {
     )
     expect(stdout).toContain('✓ rfc3080/2.2.1.2/seqno-gap')
     expect(code).toBe(0)
+  }, 30_000)
+
+  test('says where it waits for an initiator, and stops at once when it is told to', async () => {
+    const judge = spawn(process.execPath, [JUDGE, '--listen', '0', '--profile', ECHO, '--timeout', '600000'])
+    judge.stderr.setEncoding('utf8')
+    let stderr = ''
+    for await (const text of judge.stderr as AsyncIterable<string>) {
+      stderr += text
+      if (/waiting for the target to connect to port [1-9][0-9]*\n$/.test(stderr)) judge.kill('SIGINT')
+    }
+    if (judge.exitCode === null) await once(judge, 'exit')
+    expect(stderr).toMatch(/to connect to port \d+\nbeep conform: The run was stopped before its first case\n$/)
+    expect(judge.exitCode).toBe(2)
   }, 30_000)
 
   test('something unexpected is exit code 1: here a deviation that is none', async () => {

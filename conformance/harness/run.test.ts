@@ -235,6 +235,24 @@ describe('targets that are no peers of BEEP', () => {
   )
 })
 
+test('a run that is stopped gives up the case under way, and runs no other', async () => {
+  const stop = new AbortController()
+  const endless = { ...waits, id: 'rfc3080/0/endless', run: () => new Promise<never>(() => stop.abort()) }
+  const { cases, died } = await trial(ownListener(), [passes, endless, fails], { signal: stop.signal, patience: 3_600_000 })
+  expect(cases.map(({ outcome, saw }) => [outcome, saw])).toEqual([
+    ['passed', 'all is well'],
+    ['not-run', 'the run was stopped'],
+    ['not-run', 'the run was stopped'],
+  ])
+  expect(died).toBeUndefined()
+})
+
+test('a run that is stopped while it waits for its first connection says so', async () => {
+  const stop = new AbortController()
+  const never: Target = { ...ownListener(), open: () => new Promise(() => stop.abort()) }
+  await expect(trial(never, [passes], { signal: stop.signal })).rejects.toThrow('The run was stopped before its first case')
+})
+
 describe('targets that stop', () => {
   test('one that dies is told as dead, and the other cases are not run', async () => {
     const listener = ownListener()

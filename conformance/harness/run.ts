@@ -28,7 +28,7 @@ export interface RunOptions {
   /** The target offers the TLS profile, and that is to be tested. */
   readonly tls: boolean
   readonly expectations?: Expectations | undefined
-  /** Stops the run: cases that have not begun are not run. */
+  /** Stops the run: cases under way are given up, and those that have not begun are not run. */
   readonly signal?: AbortSignal | undefined
   /** Told of each case that begins and of each that has ended. */
   onBegin?(one: Case): void
@@ -67,6 +67,9 @@ const SANITY: Case = {
   },
 }
 
+/** Of a case that the end of the run kept from its own. */
+const STOPPED = 'the run was stopped'
+
 /** The target could not be tested at all. */
 export class CannotRun extends Error {
   override readonly name = 'CannotRun'
@@ -81,14 +84,14 @@ export async function run(options: RunOptions): Promise<Results> {
   const began = new Date()
   const results = new Map<Case, CaseResult>()
   const first = await judge(sanity, options)
+  if (options.signal?.aborted) throw new CannotRun('The run was stopped before its first case')
   if (first.outcome !== 'passed') throw new CannotRun(`The target does not pass the sanity case (${sanity.sends}): ${first.saw}`)
   let died: string | undefined
   let late = 0
   const pending = [...cases]
   const work = async () => {
     for (let one = pending.shift(); one !== undefined; one = pending.shift()) {
-      const stop =
-        died !== undefined ? `the target is gone: ${died}` : options.signal?.aborted ? 'the run was stopped' : undefined
+      const stop = died !== undefined ? `the target is gone: ${died}` : options.signal?.aborted ? STOPPED : undefined
       if (stop === undefined) options.onBegin?.(one)
       const result = stop === undefined ? await judge(one, options) : resultOf(one, { outcome: 'not-run', saw: stop })
       late = result.ending === 'timeout' ? late + 1 : 0
@@ -169,7 +172,7 @@ function resultOf(one: Case, trial: Trial): CaseResult {
 }
 
 /** One run of a case on a connection of its own. */
-async function attempt(one: Case, value: unknown, { target, profile, patience }: RunOptions): Promise<Trial> {
+async function attempt(one: Case, value: unknown, { target, profile, patience, signal }: RunOptions): Promise<Trial> {
   const connections: Connection[] = []
   let over = false
   const open = async (): Promise<Peer> => {
@@ -179,20 +182,26 @@ async function attempt(one: Case, value: unknown, { target, profile, patience }:
     return new Peer(connection, target.role, profile, open)
   }
   let timer: NodeJS.Timeout | undefined
+  let onAbort: (() => void) | undefined
   try {
-    const peer = await open()
-    const { connection } = peer
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Failure(`the case took longer than ${PATIENCES * patience} ms`, 'timeout')),
-        PATIENCES * patience,
-      )
+    const givenUp = new Promise<never>((_, reject) => {
+      onAbort = () => reject(new Unreachable(STOPPED))
+      signal?.addEventListener('abort', onAbort)
+      if (signal?.aborted) onAbort()
     })
-    const running = one.run(peer, value)
-    // When time is up nobody waits for it any more; what it says then is of no interest.
+    const running = open().then((peer) => {
+      if (over) return undefined
+      const late = new Failure(`the case took longer than ${PATIENCES * patience} ms`, 'timeout')
+      const timeUp = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(late), PATIENCES * patience)
+      })
+      return Promise.race([one.run(peer, value), timeUp])
+    })
+    // When it was stopped nobody waits for it any more; what it says then is of no interest.
     running.catch(() => {})
-    const saw = await Promise.race([running, late])
-    return { outcome: 'passed', saw: saw ?? '', ending: connection.ending, log: connection.log.entries }
+    const saw = await Promise.race([running, givenUp])
+    const [{ ending, log }] = connections as [Connection]
+    return { outcome: 'passed', saw: saw ?? '', ending, log: log.entries }
   } catch (error) {
     const log = connections[0]?.log.entries ?? []
     const ending = connections[0]?.ending
@@ -206,6 +215,7 @@ async function attempt(one: Case, value: unknown, { target, profile, patience }:
     throw new Error(`The case ${one.id} failed in itself: ${(error as Error).message}`, { cause: error })
   } finally {
     clearTimeout(timer)
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
     over = true
     for (const connection of connections) connection.destroy()
   }
