@@ -318,11 +318,12 @@ describe('an initiator that asks for TLS', () => {
   test.each([
     ['never shakes hands', () => {}],
     ['hangs up', (peer: RawPeer) => void peer.stream.destroy()],
-    ['speaks no TLS', (peer: RawPeer) => void setTimeout(() => peer.say('SSH-2.0-x\r\n'), 20)],
-    ['goes on in clear', (peer: RawPeer) => void setTimeout(() => peer.say(peer.management('RPY 0', '<greeting />')), 20)],
+    ['speaks no TLS', (peer: RawPeer) => peer.say('SSH-2.0-x\r\n')],
+    ['goes on in clear', (peer: RawPeer) => peer.say(peer.management('RPY 0', '<greeting />'))],
   ])('a peer that says <proceed/> and %s', async (_what, behave) => {
     const { session, peer, tuning } = await asked()
     reply(peer, '&lt;proceed /&gt;')
+    await peer.expect(CLIENT_HELLO)
     behave(peer)
     await expect(soon(tuning, 2000)).rejects.toThrow()
     expect((await session.closed).kind).toBe('terminated')
