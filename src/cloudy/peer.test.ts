@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { connect, type Listener, listen, ReplyError } from '../beep/index.js'
+import { connect, type Listener, listen, ReplyError, type Session } from '../beep/index.js'
 import { deferred } from '../beep/promises.js'
 import { startTls, tls } from '../profiles/index.js'
 import { signCard } from './calling-card.js'
@@ -204,6 +204,19 @@ describe('what friends do', () => {
     await other.close()
     expect((await next).done).toBe(true)
     expect((await again.session.closed).kind).toBe('released')
+  })
+
+  test('a peer that closes ends the sessions that it dialled, too, and meets nobody any more', async () => {
+    const sessions: Session[] = []
+    const [from, to] = [await peer(ada), await peer(bob, { onFriend: (_, session) => sessions.push(session) })]
+    from.addressBook.type(bob.fingerprint, { host: '127.0.0.1', port: to.port })
+    const friend = await from.meet(bob.fingerprint)
+    const meeting = expect(from.meet(bob.fingerprint)).rejects.toThrow('This peer is closed')
+    await from.close()
+    await meeting
+    await expect(from.meet(bob.fingerprint)).rejects.toThrow('This peer is closed')
+    expect(await friend.session.closed).toEqual({ kind: 'released', by: 'us' })
+    expect(await sessions[0]!.closed).toEqual({ kind: 'released', by: 'peer' })
   })
 
   test('a release ends it for both', async () => {

@@ -96,6 +96,10 @@ export class Peer implements AsyncDisposable {
   #signed = 0
   #state: { readonly availability: Availability; readonly status: string }
   #timers: NodeJS.Timeout[] = []
+  /** Sessions that we dialled; the listener knows the others. */
+  readonly #dialled = new Set<Session>()
+  /** Aborts when we close: nobody is met any more. */
+  readonly #closing = new AbortController()
 
   private constructor(options: PeerOptions) {
     this.#options = options
@@ -245,14 +249,19 @@ export class Peer implements AsyncDisposable {
    * Dials a peer where the address book says it may be: BEEP in clear, TLS with certificates on both sides, a new session. The peer that is dialled is
    * a key. When they dial us at the same time, there is one session in the end, and it is that of the friend on both sides.
    * @param whom somebody who is seen, or the fingerprint of somebody whose address is known
-   * @throws WrongKeyError when TLS proves another key: nothing was sent; AggregateError when none of several addresses leads to them
+   * @throws WrongKeyError when TLS proves another key: nothing was sent; AggregateError when none of several addresses leads to them; Error when this
+   *   peer closes meanwhile
    */
   async meet(whom: Seen | Fingerprint, signal?: AbortSignal): Promise<Friend> {
     const fingerprint = typeof whom === 'string' ? whom : whom.card.fingerprint
     if (typeof whom !== 'string') this.#book.learn(whom.card, whom.addresses)
     const reach = (address: KnownAddress, lane: Lane) => this.#reach(fingerprint, address, lane)
     const discard = (loser: Session) => loser.terminate(new Error('Another address was faster'))
-    const session = await this.#book.dial(fingerprint, reach, { discard, signal })
+    const closing = this.#closing.signal
+    const wanted = signal === undefined ? closing : AbortSignal.any([closing, signal])
+    const session = await this.#book.dial(fingerprint, reach, { discard, signal: wanted })
+    this.#dialled.add(session)
+    void session.closed.then(() => this.#dialled.delete(session))
     const person = personOf(session)
     this.#acquaintances.meet(person, session)
     let friend: Friend | undefined
@@ -292,6 +301,7 @@ export class Peer implements AsyncDisposable {
 
   /** Says goodbye, releases all sessions and stops listening. */
   async close(): Promise<void> {
+    this.#closing.abort(new Error('This peer is closed: it meets nobody any more'))
     for (const timer of this.#timers.splice(0)) clearInterval(timer)
     const closed = this.#mapper?.stop()
     await this.#watch?.stop()
@@ -299,6 +309,7 @@ export class Peer implements AsyncDisposable {
     await closed
     await this.#book?.flush()
     this.store.close()
+    await Promise.all([...this.#dialled].map((session) => session[Symbol.asyncDispose]()))
     await this.#listener?.close()
   }
 
