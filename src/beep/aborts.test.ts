@@ -1,5 +1,6 @@
 // What stops before its time, and what is wrong from the start: signals, bodies that fail, misuse.
 import { getEventListeners } from 'node:events'
+import { createReadStream } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { startTls, TLS } from '../profiles/tls.js'
 import { connect, ReplyError } from './index.js'
@@ -106,6 +107,35 @@ describe('aborts', () => {
     await expect(channel.request({ body: streamOf(5) })).rejects.toThrow(TypeError)
     expect(await (await channel.request('x')).text()).toBe('x')
     await initiator.release()
+  })
+
+  test('a file that cannot be opened takes the MSG back, or refuses the request: the session goes on', async () => {
+    const missing = () => ({ body: createReadStream('/no/such/file') })
+    const { channel, initiator } = await channelTo(async (message) => ((await message.text()) === 'file' ? missing() : 'here'))
+    await expect(channel.request('file')).rejects.toMatchObject({ replyCode: 451 })
+    await expect(channel.request(missing())).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await (await channel.request('x')).text()).toBe('here')
+    await initiator.release()
+  })
+
+  test('a start whose signal aborts when the channel has just come closes it again', async () => {
+    const abort = new AbortController()
+    const message = () => {
+      abort.abort(new Error('just then'))
+      return ''
+    }
+    const profile = { uri: 'u:x', message }
+    const { session, peer } = await rawPair('initiator', { profiles: [profile] })
+    const first = session.start('u:x')
+    await peer.expect(/<start number='1'[\s\S]*END\r\n/)
+    peer.say(peer.management('RPY 1', `<profile uri='u:x' />`))
+    await first
+    const second = session.start('u:x', { signal: abort.signal })
+    await peer.expect(/<start number='3'[\s\S]*END\r\n/)
+    peer.say(peer.frame('MSG 1 0', '\r\n') + peer.management('RPY 2', `<profile uri='u:x' />`))
+    await expect(second).rejects.toThrow('just then')
+    await peer.expect(/<close number='3' code='200' \/>END\r\n/)
+    session.terminate()
   })
 
   test('a start whose signal aborts closes the channel that comes all the same', async () => {

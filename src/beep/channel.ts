@@ -208,6 +208,11 @@ export class OpenChannel implements Channel, Receiving {
     return this.#abort.signal
   }
 
+  /** A MSG of ours has no whole reply yet. */
+  get asks(): boolean {
+    return this.#exchanges.size > 0
+  }
+
   // What its messages need
 
   get maxMessage(): number {
@@ -313,7 +318,7 @@ export class OpenChannel implements Channel, Receiving {
     if (this.session.engine.replies > MAX_SESSION_REPLIES) return true
     const last = this.#replied
     if (last === undefined || last.sent) return false
-    return last.channel.waiting > (this.#exchanges.size === 0 ? MAX_REPLIES : this.session.maxMessage)
+    return last.channel.waiting > (this.asks ? this.session.maxMessage : MAX_REPLIES)
   }
 
   /** Nothing may stand behind a tuning message (§3.1.3.1): what does is not looked at until the handler has decided. */

@@ -2,7 +2,7 @@
 import type { OpenChannel } from './channel.js'
 import { ReplyError } from './errors.js'
 import type { InboundMessage, Outgoing } from './message.js'
-import { checkHeld, letGo, type Sending, sendBack, sendMessage } from './outbound.js'
+import { checkHeld, letGo, mayNotWait, type Sending, sendBack, sendMessage } from './outbound.js'
 import { type Reply, Tuning } from './profile.js'
 import { isPromise } from './promises.js'
 import { answerTuning } from './tuning.js'
@@ -105,7 +105,7 @@ async function giveAnswers(channel: OpenChannel, pending: Pending, answers: Asyn
         // The answers are made while the request still comes in, perhaps from it: waiting would stop both. They are gathered, up to a limit.
         held += message.queued + ANSWER_COST
         checkHeld(session, held)
-      } else if (session.engine.backlog(message)) await session.writers.drained(message)
+      } else if (!mayNotWait(session, message) && session.engine.backlog(message)) await session.writers.drained(message)
       // Back-pressure: the next answer is asked for when the peer has taken the last ones.
       if (channel.over) return
     }

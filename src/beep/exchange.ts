@@ -142,11 +142,14 @@ export class OutboundExchange implements Exchange {
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     return {
       next: async () => {
-        await this.#something()
-        const message = this.#next()
-        if (message !== undefined) return { done: false, value: message }
-        if (this.#error !== undefined) throw this.#error
-        return { done: true, value: undefined }
+        // Of two that wait, one takes what comes, and the other waits on.
+        for (;;) {
+          await this.#something()
+          const message = this.#next()
+          if (message !== undefined) return { done: false, value: message }
+          if (this.#error !== undefined) throw this.#error
+          if (this.#ended) return { done: true, value: undefined }
+        }
       },
       return: async () => {
         this.abandon(new TypeError('The iteration over this exchange was left'))

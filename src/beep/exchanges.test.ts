@@ -1,7 +1,8 @@
 // Exchanges as users see them: the three styles, what handlers may do wrong, and their order.
 import { describe, expect, test } from '@jest/globals'
 import { ECHO, echo } from '../profiles/echo.js'
-import { type Message, type Profile, ReplyError } from './index.js'
+import { type Message, type Profile, type Reply, ReplyError } from './index.js'
+import { deferred } from './promises.js'
 import { rawPair, rawStart, soon, turns } from './test-kit-peer.js'
 import { channelTo, failing, streamOf } from './test-kit-served.js'
 import { sessionPair } from './testing.js'
@@ -64,6 +65,24 @@ describe('styles (§2.1.1)', () => {
     const exchange = channel.send('hi')
     await (await exchange.reply()).text()
     await expect(exchange.reply()).rejects.toThrow(/taken already/)
+    await initiator.release()
+  })
+
+  test('of two who ask for the next answer at once each is given one, and nobody is told of an end before it', async () => {
+    const { channel, initiator } = await channelTo(async function* () {
+      for (let n = 0; n < 4; n++) {
+        await turns()
+        yield String(n)
+      }
+    })
+    const answers = channel.send('x')[Symbol.asyncIterator]()
+    const texts = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const { value } = await answers.next()
+        return value?.text()
+      }),
+    )
+    expect(texts.toSorted()).toEqual(['0', '1', '2', '3', undefined, undefined])
     await initiator.release()
   })
 
@@ -216,6 +235,32 @@ describe('handlers that err (RIMP-08)', () => {
       session.terminate()
     },
   )
+
+  test.each<[string, (message: Message) => Reply]>([
+    ['with unlawful headers', (body) => ({ body, headers: { 'no token': 'x' } })],
+    ['after its channel has ended', (message) => message],
+  ])('a message that was to be passed on %s is let go: where it came from all goes on', async (what, reply) => {
+    const far = await channelTo(async (message) => ((await message.text()) === 'large' ? Buffer.alloc(3_000_000) : 'small'))
+    const asked = deferred<void>()
+    const may = deferred<void>()
+    const near = await channelTo(async () => {
+      const message = await far.channel.request('large')
+      asked.resolve()
+      await may.promise
+      return reply(message)
+    })
+    const request = near.channel.request('x').catch((error: unknown) => error)
+    await asked.promise
+    if (what.startsWith('after')) {
+      near.initiator.terminate()
+      await near.listener.closed
+    }
+    may.resolve()
+    await request
+    expect(await (await far.channel.request('x')).text()).toBe('small')
+    near.initiator.terminate()
+    await far.initiator.release()
+  })
 
   test('a refusal of another peer may be passed on', async () => {
     const far = await channelTo(() => {

@@ -37,9 +37,7 @@ export function sendMessage(
     return { message, pumped: undefined }
   }
   const message = session.engine.send(channel, keyword, msgno, ansno)
-  session.engine.write(message, header)
-  session.schedule()
-  return { message, pumped: pump(session, message, body as AsyncIterable<Uint8Array | string>) }
+  return { message, pumped: pump(session, message, header, body as AsyncIterable<Uint8Array | string>) }
 }
 
 /** Queues a message that came as a reply: with the headers it had, and in as many pieces as it came in. */
@@ -80,6 +78,10 @@ function isIterable(value: unknown): value is AsyncIterable<Uint8Array | string>
 /** Lets go of a body that will not be sent, or of the rest of one: a stream is destroyed, a generator returns as soon as it can. */
 export function letGo(what: unknown): void {
   const body = isEntity(what) ? what.body : what
+  if (body instanceof InboundMessage) {
+    body.discard()
+    return
+  }
   const { destroy, return: end } = Object(body) as { destroy?: unknown; return?: unknown }
   const leave = typeof destroy === 'function' ? destroy : end
   if (typeof leave !== 'function') return
@@ -93,24 +95,37 @@ function isEntity(what: unknown): what is Entity {
 }
 
 /** Reads the stream while there is room. When it fails and part of the message has left, no frame can take that back: the session ends. */
-async function pump(session: LiveSession, message: OutgoingMessage, body: AsyncIterable<Uint8Array | string>): Promise<void> {
+async function pump(
+  session: LiveSession,
+  message: OutgoingMessage,
+  header: Uint8Array,
+  body: AsyncIterable<Uint8Array | string>,
+): Promise<void> {
   const { engine, writers } = session
   writers.read(message, body)
+  let begun = false
+  // Not before the stream has given something: of one that cannot be opened nothing has left.
+  const begin = () => {
+    if (!begun) engine.write(message, header)
+    begun = true
+  }
   try {
     for await (const piece of body) {
       // The peer refused the message early, or the session is over: nobody wants the rest.
       if (message.ended || session.over) return
       if (typeof piece !== 'string' && !(piece instanceof Uint8Array))
         throw new TypeError('A stream gives strings or Uint8Arrays')
+      begin()
       const room = engine.write(message, typeof piece === 'string' ? Buffer.from(piece) : piece)
       session.schedule()
-      if (room) continue
+      if (room || mayNotWait(session, message)) continue
       if (message.owed !== undefined && !message.owed.complete) {
         // The reply is made while its request still comes in, perhaps from it: waiting would stop both. It is gathered, up to a limit.
         checkHeld(session, message.queued)
       } else await writers.drained(message)
     }
     if (!writers.reading(message)) return
+    begin()
     engine.end(message)
     session.schedule()
   } catch (error) {
@@ -123,6 +138,15 @@ async function pump(session: LiveSession, message: OutgoingMessage, body: AsyncI
   } finally {
     writers.done(message)
   }
+}
+
+/**
+ * Whether a reply goes on though the peer has not taken what is there of it: where we ask, too, our own MSG may stand before it, and the peer may
+ * take that only when it has our reply. What is held for that has the limits of other replies.
+ */
+export function mayNotWait(session: LiveSession, { keyword, channel }: OutgoingMessage): boolean {
+  if (keyword === 'MSG' || session.channels.get(channel.number)?.asks !== true) return false
+  return channel.waiting <= session.maxMessage && session.engine.replies <= MAX_SESSION_REPLIES
 }
 
 /** @throws RangeError with code `BEEP_ERR_TOO_LARGE` when a reply that may not leave before its request is complete cannot be held any longer */

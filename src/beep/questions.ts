@@ -33,12 +33,12 @@ export class Questions {
     const content = initial === undefined ? undefined : Buffer.from(initial)
     const elements = proposed.map((each) => ({ uri: typeof each === 'string' ? each : each.uri, content }))
     const profiles = proposed.filter((each): each is Profile => typeof each !== 'string')
-    const { number, promise } = this.ask(elements, serverName, profiles, false)
+    const { promise } = this.ask(elements, serverName, profiles, false)
     try {
       return await within(this.#session.options.startTimeout ?? START_TIMEOUT, 'The answer to a start', promise, signal)
     } catch (error) {
       // Nobody waits any more: a channel that comes all the same is closed again.
-      if (this.#starting.has(number)) promise.then((channel) => channel.close()).catch(() => {})
+      promise.then((channel) => channel.close()).catch(() => {})
       throw error
     }
   }

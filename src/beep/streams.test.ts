@@ -311,6 +311,36 @@ describe('RIMP-12 a peer that asks and does not read', () => {
   })
 })
 
+test.each<[string, Profile['message']]>([
+  ['as a stream', () => ({ body: Readable.from([Buffer.alloc(100_000), Buffer.alloc(100_000)]) })],
+  [
+    'in answers',
+    async function* () {
+      for (let n = 0; n < 8; n++) yield Buffer.alloc(50_000)
+    },
+  ],
+])('nor do they when they reply %s, behind a MSG that is larger than a window', async (_, reply) => {
+  const profile: Profile = {
+    uri: 'u:x',
+    async message(message, ...more) {
+      await message.bytes()
+      return reply!(message, ...more)
+    },
+  }
+  const { initiator, listener } = await sessionPair({ profiles: [profile] }, { profiles: [profile] })
+  const ours = await initiator.start('u:x')
+  const theirs = [...listener.channels.values()][0]!
+  const all = [ours, theirs].flatMap((channel) =>
+    ['small', Buffer.alloc(3_000_000)].map(async (body) => {
+      let octets = 0
+      for await (const message of channel.send(body)) octets += await size(message)
+      return octets
+    }),
+  )
+  expect(new Set((await Promise.all(all)).map((octets) => octets >= 200_000))).toEqual(new Set([true]))
+  await initiator.release()
+})
+
 describe('transports of other kinds', () => {
   /** One octet at a time, each a turn later, and a write that is full at once. */
   function slow(inner: Duplex): Duplex {
