@@ -1,6 +1,5 @@
 // What the peer asks on channel 0, and what our profiles say to it: starts (RFC 3080 §2.3.1.2), closes and releases (§2.3.1.3, §2.4).
 import type { OpenChannel } from './channel.js'
-import { noteError } from './diagnostics.js'
 import type { Event } from './engine/events.js'
 import { ReplyError } from './errors.js'
 import { SETTLE_TIMEOUT } from './limits.js'
@@ -82,7 +81,7 @@ export class Answers {
         session.engine.accept(number, profile.uri, Buffer.from(content), what !== undefined)
         session.open(number, profile.uri, profile, undefined)
       }
-      answerTuning(session, answer, 0, reply).catch((error) => noteError(session, error))
+      answerTuning(session, answer, 0, reply).catch((error) => session.failed(error))
       return
     }
     session.engine.accept(number, profile.uri, answer === undefined ? undefined : Buffer.from(answer))
@@ -138,7 +137,7 @@ export class Answers {
   }
 
   #watch(number: number, settling: Settling): void {
-    if (this.#settling.get(number) !== settling) return
+    if (this.#settling.get(number) !== settling || this.#session.over) return
     const late = () => this.#refuse(number, new ReplyError(550, 'still working'))
     settling.timer = after(this.#session.options.settleTimeout ?? SETTLE_TIMEOUT, late)
   }

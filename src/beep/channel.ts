@@ -152,10 +152,13 @@ export class OpenChannel implements Channel, Receiving {
     }
     pumped?.catch(undo)
     if (signal !== undefined) {
-      exchange.onEnd = onAbort(signal, () => {
+      const stop = () => {
         if (this.session.writers.withdraw(message)) this.session.writers.drop(message)
         undo(signal.reason as Error)
-      })
+      }
+      // It may abort while the body is looked at for the first time.
+      if (signal.aborted) stop()
+      else exchange.onEnd = onAbort(signal, stop)
     }
     return exchange
   }
@@ -295,7 +298,7 @@ export class OpenChannel implements Channel, Receiving {
       const pending = this.#waiting.shift()
       if (pending === undefined) return
       this.#serving = pending
-      const done = serve(this, pending)
+      const done = this.#handle(pending)
       if (done === undefined) {
         this.#serving = undefined
         this.#letGo()
@@ -305,6 +308,16 @@ export class OpenChannel implements Channel, Receiving {
           (error) => this.session.failed(error),
         )
       }
+    }
+  }
+
+  /** A fault of ours, or of what a handler gave us, ends no more than the session. */
+  #handle(pending: Pending): Promise<void> | undefined {
+    try {
+      return serve(this, pending)
+    } catch (error) {
+      this.session.failed(error)
+      return undefined
     }
   }
 

@@ -28,14 +28,14 @@ export function serve(channel: OpenChannel, pending: Pending): Promise<void> | u
     // §2.7: a peer that serves nothing here still answers.
     if (profile?.message === undefined) throw new ReplyError(550, 'this channel takes no messages here')
     reply = profile.message(message, channel, channel.context)
+    // What only looks like a promise may call back at once, twice or never: one of ours stands before it.
+    if (isPromise(reply))
+      return Promise.resolve(reply).then(
+        (value) => give(channel, pending, value),
+        (error) => refuse(channel, pending, error),
+      )
   } catch (error) {
     return refuse(channel, pending, error)
-  }
-  if (isPromise(reply)) {
-    return reply.then(
-      (value) => give(channel, pending, value),
-      (error) => refuse(channel, pending, error),
-    )
   }
   return give(channel, pending, reply)
 }

@@ -82,7 +82,8 @@ export class ReplyError extends Error {
       options.cause === undefined ? {} : { cause: options.cause },
     )
     this.replyCode = replyCode
-    this.text = text
+    // It may come from where there are no types.
+    this.text = String(text)
     this.lang = options.lang
   }
 }

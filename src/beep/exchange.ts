@@ -179,8 +179,8 @@ export class OutboundExchange implements Exchange {
       )
     }
     const message = this.#next()
-    if (message === undefined) throw this.#error ?? new TypeError('The reply of this exchange has been taken already')
-    return message
+    if (message !== undefined) return message
+    throw this.#error !== undefined ? this.#error : new TypeError('The reply of this exchange has been taken already')
   }
 
   /** There is a message, an error or the end. */

@@ -66,6 +66,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const onSession = (session: Session): unknown => {
     sessions.add(session)
+    // It has greeted: whoever closes the listener from here on asks for its release.
+    pending.delete(session as LiveSession)
     void session.closed.then(() => sessions.delete(session))
     // It may have been in the midst of a tuning when the others were released.
     if (stopping) return session[Symbol.asyncDispose]()

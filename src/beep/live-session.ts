@@ -54,7 +54,7 @@ export class LiveSession implements Session, DriverEvents {
   #held = false
   /** Roused when octets have come or left: whoever waits for a change looks again. */
   readonly moved = new Wake()
-  readonly #timers = new Timers(this)
+  readonly timers = new Timers(this)
   #reason: CloseReason<Session> | undefined
   #closed: Deferred<CloseReason<Session>> | undefined
 
@@ -68,7 +68,7 @@ export class LiveSession implements Session, DriverEvents {
     const { localize = [], features = [], idleTimeout = 0 } = options
     this.engine.greet({ profiles: this.served().map(({ uri }) => uri), localize, features })
     this.schedule()
-    this.#timers.begin(idleTimeout)
+    this.timers.begin(idleTimeout)
   }
 
   // What the user does
@@ -193,7 +193,7 @@ export class LiveSession implements Session, DriverEvents {
   /** Something went wrong on our side that no peer is to blame for. */
   failed(error: unknown): void {
     noteError(this, error)
-    this.terminate(error instanceof Error ? error : new Error(String(error)))
+    this.terminate(error instanceof Error ? error : new Error('What was thrown is no Error', { cause: error }))
   }
 
   /** A tuning message is being handled: nothing behind it is parsed. */
@@ -235,7 +235,7 @@ export class LiveSession implements Session, DriverEvents {
 
   received(octets: Uint8Array): void {
     if (watched()) noteOctets(this, this.role === 'initiator' ? 'listener' : 'initiator', octets)
-    this.#timers.heard = true
+    this.timers.heard = true
     this.#bulk = octets.length >= BULK
     this.#receiving = true
     this.#goesOn = false
@@ -278,7 +278,7 @@ export class LiveSession implements Session, DriverEvents {
         if (message.unsettled) message.settle()
     }
     this.driver.flush()
-    this.#timers.flushed()
+    this.timers.flushed()
   }
 
   /** Handles what has happened. */
@@ -372,6 +372,7 @@ export class LiveSession implements Session, DriverEvents {
     const channel = this.channels.get(number)
     this.channels.delete(number)
     channel?.end({ kind: 'released', by })
+    this.writers.dropClosed()
   }
 
   /** However it came: everything that waits is told, and the transport is closed as the end demands. */
@@ -383,7 +384,7 @@ export class LiveSession implements Session, DriverEvents {
     if (!this.#up) this.#greeted.reject(error())
     this.questions.end(reason, error)
     this.#answers.end()
-    this.#timers.end()
+    this.timers.end()
     for (const channel of this.channels.values()) channel.end(reason)
     this.writers.end()
     this.moved.rouse()

@@ -37,7 +37,9 @@ export function sendMessage(
     return { message, pumped: undefined }
   }
   const message = session.engine.send(channel, keyword, msgno, ansno)
-  return { message, pumped: pump(session, message, header, body as AsyncIterable<Uint8Array | string>) }
+  // Only a Readable can be left while its next piece is awaited.
+  const stream = body instanceof ReadableStream ? Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]) : body
+  return { message, pumped: pump(session, message, header, stream as AsyncIterable<Uint8Array | string>) }
 }
 
 /** Queues a message that came as a reply: with the headers it had, and in as many pieces as it came in. */
@@ -77,17 +79,19 @@ function isIterable(value: unknown): value is AsyncIterable<Uint8Array | string>
 
 /** Lets go of a body that will not be sent, or of the rest of one: a stream is destroyed, a generator returns as soon as it can. */
 export function letGo(what: unknown): void {
-  const body = isEntity(what) ? what.body : what
-  if (body instanceof InboundMessage) {
-    body.discard()
-    return
-  }
-  const { destroy, return: end } = Object(body) as { destroy?: unknown; return?: unknown }
-  const leave = typeof destroy === 'function' ? destroy : end
-  if (typeof leave !== 'function') return
   // One that fails on its way out fails for nobody.
-  if (body instanceof Readable) body.on('error', () => {})
-  void (async () => leave.call(body))().catch(() => {})
+  void (async () => {
+    const body = isEntity(what) ? what.body : what
+    if (body instanceof InboundMessage) return body.discard()
+    if (body instanceof Readable) body.on('error', () => {})
+    return wayOut(body)?.call(body)
+  })().catch(() => {})
+}
+
+/** What ends a body early: of a Readable, of a ReadableStream of the Web, of a generator. */
+function wayOut(body: unknown): ((this: unknown) => unknown) | undefined {
+  const { destroy, cancel, return: end } = Object(body) as { destroy?: unknown; cancel?: unknown; return?: unknown }
+  return [destroy, cancel, end].find((each) => typeof each === 'function') as ((this: unknown) => unknown) | undefined
 }
 
 function isEntity(what: unknown): what is Entity {
@@ -110,7 +114,9 @@ async function pump(
     begun = true
   }
   try {
-    for await (const piece of body) {
+    const pieces = body[Symbol.asyncIterator]()
+    if (wayOut(body) === undefined) writers.read(message, pieces)
+    for await (const piece of { [Symbol.asyncIterator]: () => pieces }) {
       // The peer refused the message early, or the session is over: nobody wants the rest.
       if (message.ended || session.over) return
       if (typeof piece !== 'string' && !(piece instanceof Uint8Array))
@@ -207,6 +213,11 @@ export class Writers {
   drop(message: OutgoingMessage): void {
     const stream = this.#streams.get(message)
     if (this.#streams.delete(message)) letGo(stream)
+  }
+
+  /** A channel is closed: nothing of its messages leaves any more. */
+  dropClosed(): void {
+    for (const message of this.#streams.keys()) if (message.channel.state === 'closed') this.drop(message)
   }
 
   /** Takes back a message of which nothing has left. @returns false when it is too late for that */

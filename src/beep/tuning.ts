@@ -139,9 +139,11 @@ function assertNothingBehind(session: LiveSession): void {
 /** All channels are closed without a word (§3.1.3.2), and a new session begins on what the profile makes of the transport. */
 async function handOver(session: LiveSession, takeOver: TakeOver): Promise<Session> {
   assertNothingBehind(session)
+  // The handshake and the next greeting have clocks of their own.
+  session.timers.end()
   const transport = session.driver.detach()
   // Errors of the old transport reach its new owner, too, and need nobody here; without a listener they would end the process.
-  transport.on('error', () => {})
+  transport.off('error', ignore).on('error', ignore)
   // Whoever ends the session meanwhile means the negotiation, too.
   void session.closed.then(({ kind }) => kind === 'tuned' || transport.destroy())
   try {
@@ -157,3 +159,5 @@ async function handOver(session: LiveSession, takeOver: TakeOver): Promise<Sessi
     throw error
   }
 }
+
+function ignore(): void {}

@@ -12,7 +12,7 @@ import {
   type TLSSocket,
 } from 'node:tls'
 import { type Profile, ReplyError, type Session, Tuning } from '../beep/index.js'
-import { after } from '../beep/promises.js'
+import { after, deferred } from '../beep/promises.js'
 import { isReplyCode } from '../beep/reply-code.js'
 import { ElementError, formatElement, formatSimple, parseSimple } from '../beep/wire/elements.js'
 
@@ -244,11 +244,15 @@ async function judged(socket: TLSSocket, verify: Verify | undefined, required: b
   socket.disableRenegotiation()
   const onError = () => {}
   socket.on('error', onError)
+  const gone = deferred<never>()
+  const left = () => gone.reject(new Error('The peer left during the TLS handshake'))
+  socket.on('close', left)
   try {
     const certificate = socket.getPeerX509Certificate()
     if (certificate !== undefined) {
       certificates.set(socket, certificate)
-      await verify?.(certificate, socket)
+      // Whoever judges may take its time; the peer need not wait for it.
+      await Promise.race([verify?.(certificate, socket), gone.promise])
     } else if (required) throw new Error('The peer showed no certificate')
     if (socket.destroyed) throw new Error('The peer left during the TLS handshake')
     return socket
@@ -257,5 +261,6 @@ async function judged(socket: TLSSocket, verify: Verify | undefined, required: b
     throw error
   } finally {
     socket.off('error', onError)
+    socket.off('close', left)
   }
 }
