@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Role } from './engine/core.js'
 import { LiveSession } from './live-session.js'
+import { checkOptions } from './options.js'
 import { abortable, deferred } from './promises.js'
 import type { Session, SessionOptions } from './session.js'
 
@@ -22,11 +23,13 @@ export interface ConnectOptions extends SessionOptions {
 
 /**
  * Dials and exchanges greetings; we are the initiator.
- * @throws ReplyError when the listener is not available (RFC 3080 §2.4), ClosedError when it is no BEEP peer, or what the socket throws
+ * @throws ReplyError when the listener is not available (RFC 3080 §2.4), ClosedError when it is no BEEP peer, RangeError or TypeError when an option is
+ *   not lawful, or what the socket throws
  */
 export async function connect(options: ConnectOptions): Promise<Session> {
   const { host = 'localhost', port = DEFAULT_PORT, path, signal } = options
   signal?.throwIfAborted()
+  checkOptions(options)
   // Made without options: Node copies those of `net.connect` in a way that costs 15 µs (Node 20).
   const socket = new Socket()
   if (path === undefined) socket.setNoDelay(true).setKeepAlive(true).connect({ host, port })
@@ -43,7 +46,7 @@ export async function connect(options: ConnectOptions): Promise<Session> {
 /**
  * Begins a session on a transport: a socket, a TLS socket, one end of a pair; paused or not, it is ours from now on. Resolves once the peer's
  * greeting is in.
- * @throws as `connect` does, or a TypeError when an option is not lawful; the transport is closed then
+ * @throws as `connect` does; the transport is closed then
  */
 export async function attach(
   transport: Duplex,
@@ -53,9 +56,10 @@ export async function attach(
 ): Promise<Session> {
   let session: LiveSession
   try {
+    checkOptions(options)
     session = new LiveSession(transport, role, options)
   } catch (error) {
-    // Options that no greeting can say.
+    // Options that are nonsense, or that no greeting can say.
     transport.destroy()
     throw error
   }

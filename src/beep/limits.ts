@@ -14,25 +14,25 @@ export const MAX_INITIALIZATION = 4096
 /** Longest name of an entity header, in octets: no line of headers is longer (RFC 5322 §2.1.1), so what is longer never was a name (A29). */
 export const MAX_FIELD_NAME = 998
 
-/** Limits that we choose and that a user may change; each is an option of a session. */
+/** Limits that we choose and that a user may change; each is an option of a session. Without another range, each is a whole number from 1 on, or `Infinity`. */
 export interface Limits {
-  /** Largest window a channel may grow to, in octets, 4096..2147483647. 1 MiB measured best on loopback, with what is cut at a time a quarter of it. */
+  /** Largest window a channel may grow to, in octets, 4096..2147483647. 1 MiB, the default, measured best on loopback, with what is cut at a time half of it. */
   readonly maxWindow: number
-  /** Octets that all channels of a session together may hold unread beyond the 4096 of each; growth stops there. */
+  /** Octets that all channels of a session together may hold unread beyond the 4096 of each; growth stops there. 16 MiB by default; may be 0. */
   readonly maxSessionWindow: number
-  /** Channels open at a time, channel 0 not counted. RFC 3080 §2.3 asks for at least 257 with it; ours cost little while idle. */
+  /** Channels open at a time, channel 0 not counted. RFC 3080 §2.3 asks for at least 257 with it; ours cost little while idle: 100,000 by default; may be 0. */
   readonly maxChannels: number
-  /** MSGs of the peer on one channel, and ten times as many in the session, whose replies are still owed. Empty messages cost no window, so a count must bound them. */
+  /** MSGs of the peer on one channel, and ten times as many in the session, whose replies are still owed. Empty messages cost no window, so a count must bound them: 4096 by default. */
   readonly maxUnanswered: number
-  /** Answers of one reply that may be in progress together: each costs state though it may cost no window. */
+  /** Answers of one reply that may be in progress together: each costs state though it may cost no window. 1024 by default. */
   readonly maxAnswers: number
-  /** Frames without payload that may follow one another in one message, `*` on each: they cost no window either. */
+  /** Frames without payload that may follow one another in one message, `*` on each: they cost no window either. 1024 by default. */
   readonly maxEmptyFrames: number
-  /** Octets of entity headers of one message. */
+  /** Octets of entity headers of one message, their empty line counted, 2 or more; 16 KiB by default. */
   readonly maxEntityHeaders: number
-  /** Octets of one channel-0 message: room for a greeting of thousands of profiles. */
+  /** Octets of one channel-0 message: room for a greeting of thousands of profiles. 256 KiB by default, 128 or more. */
   readonly maxManagement: number
-  /** Largest payload of one frame, in octets; 0 adapts: 64 KiB with one ready channel, 4 KiB when several share the transport. */
+  /** Largest payload of one frame, in octets; 0, the default, adapts: 64 KiB with one ready channel, 4 KiB when several share the transport. */
   readonly frameSize: number
 }
 
@@ -48,8 +48,45 @@ export const DEFAULT_LIMITS: Limits = {
   frameSize: 0,
 }
 
-/** The limits that are given, and the defaults for the rest. Written out: objects that are spread are slow to make and slow to read. */
+/** The least and the most that a limit may be, where that is not 1 and `Infinity`. */
+const RANGES: { readonly [limit in keyof Limits]: readonly [least: number, most: number] } = {
+  maxWindow: [INITIAL_WINDOW, MAX_NUMBER],
+  maxSessionWindow: [0, Number.POSITIVE_INFINITY],
+  maxChannels: [0, Number.POSITIVE_INFINITY],
+  maxUnanswered: [1, Number.POSITIVE_INFINITY],
+  maxAnswers: [1, Number.POSITIVE_INFINITY],
+  maxEmptyFrames: [1, Number.POSITIVE_INFINITY],
+  maxEntityHeaders: [2, Number.POSITIVE_INFINITY],
+  maxManagement: [128, Number.POSITIVE_INFINITY],
+  frameSize: [0, MAX_NUMBER],
+}
+const LIMITS = Object.keys(RANGES) as readonly (keyof Limits)[]
+
+/** Other options of a session that are numbers: a size, and times in milliseconds. */
+export const SESSION_NUMBERS = [
+  'maxMessage',
+  'greetingTimeout',
+  'startTimeout',
+  'closeTimeout',
+  'idleTimeout',
+  'releaseTimeout',
+  'settleTimeout',
+] as const
+
+/**
+ * The limits that are given, and the defaults for the rest. Written out: objects that are spread are slow to make and slow to read.
+ * @throws RangeError when one is out of its range
+ */
 export function completeLimits(given: Partial<Limits>): Limits {
+  for (const name of LIMITS) {
+    const value = given[name]
+    const [least, most] = RANGES[name]
+    if (
+      value !== undefined &&
+      !((Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= least && value <= most)
+    )
+      throw new RangeError(`The limit ${name} is a whole number from ${least} to ${most}; got ${String(value)}`)
+  }
   return {
     maxWindow: given.maxWindow ?? DEFAULT_LIMITS.maxWindow,
     maxSessionWindow: given.maxSessionWindow ?? DEFAULT_LIMITS.maxSessionWindow,

@@ -5,6 +5,7 @@ import { Engine } from './engine/engine.js'
 import { ReplyError } from './errors.js'
 import { GREETING_GRACE, MAX_REFUSED, MAX_SESSIONS, RELEASE_TIMEOUT } from './limits.js'
 import { LiveSession } from './live-session.js'
+import { checkNumber, checkOptions } from './options.js'
 import type { Profile } from './profile.js'
 import { after } from './promises.js'
 import type { Session, SessionOptions } from './session.js'
@@ -32,8 +33,13 @@ export interface Listener extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Listens. A handler that throws, or a peer that breaks the protocol, ends no other session. */
+/**
+ * Listens. A handler that throws, or a peer that breaks the protocol, ends no other session.
+ * @throws RangeError or TypeError when an option is not lawful, or what the server throws
+ */
 export async function listen(options: ListenOptions): Promise<Listener> {
+  checkOptions(options)
+  checkNumber('maxSessions', options.maxSessions)
   const { host, port = 0, path, maxSessions = MAX_SESSIONS, releaseTimeout = RELEASE_TIMEOUT } = options
   const sessions = new Set<Session>()
   /** Sessions whose greeting has not come, the oldest first, and since when. */

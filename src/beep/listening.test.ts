@@ -138,8 +138,10 @@ describe('a listener', () => {
     expect(await (await (await session.start(ECHO)).request('x')).text()).toBe('x')
   })
 
-  test('options that no greeting can say end the connection, not the process', async () => {
-    const { port } = await serve({ localize: ['two words'] })
+  test('options that turn into what no greeting can say end the connection, not the process', async () => {
+    const localize = ['en']
+    const { port } = await serve({ localize })
+    localize[0] = 'two words'
     await expect(connect({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
   })
 

@@ -60,9 +60,12 @@ const MAX_IDLE = 16
 /**
  * Serves TLS: whoever sends `<ready/>` becomes the client of the handshake (A34). Offered in clear text only.
  * @param options are read now, once; `credentialsFor` is asked for each session
- * @throws what TLS says when the key and the certificate are of no use
+ * @throws TypeError without a key and a certificate, or what TLS says when they are of no use
  */
 export function tls(options: TlsListenOptions): Profile {
+  // Without them every handshake would fail, and the peer would be told nothing of use.
+  if (options.credentialsFor === undefined && (options.key === undefined || options.cert === undefined))
+    throw new TypeError('A listener in TLS needs a key and a certificate')
   const usual = new Handshakes(options)
   const answer = (ready: Uint8Array, serverName: string | undefined): Tuning => {
     checkReady(ready)
