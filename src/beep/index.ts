@@ -22,3 +22,4 @@ export {
 export { REPLY_CODES } from './reply-code.js'
 export type { Session, SessionOptions, StartOptions } from './session.js'
 export { Trace } from './trace.js'
+export type { Headers } from './wire/entity.js'

@@ -3,8 +3,8 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { ecdsaFromDer, ecdsaToDer } from './der.js'
 
-/** An implementation of WebCrypto. A key works with the implementation that made it alone. */
-export type WebCrypto = Crypto
+/** An implementation of WebCrypto, such as `globalThis.crypto`. A key works with the implementation that made it alone. */
+export type WebCrypto = Pick<typeof globalThis.crypto, 'subtle' | 'getRandomValues'>
 
 let usual: WebCrypto | undefined
 
@@ -20,7 +20,7 @@ export type KeyKind = 'P-256' | 'RSA-2048' | 'RSA-3072'
 
 /** A private key, and the public key that belongs to it as SubjectPublicKeyInfo. */
 export interface Keys {
-  readonly privateKey: CryptoKey
+  readonly privateKey: Awaited<ReturnType<WebCrypto['subtle']['importKey']>>
   readonly publicKeyDer: Uint8Array
   /** Which knows the private key. */
   readonly webCrypto: WebCrypto

@@ -13,7 +13,7 @@ const DATA = '1.2.840.113549.1.7.1'
 
 /** What pkijs computes with; handed to it explicitly, never set for the whole process. */
 export function engineOver(webCrypto: WebCrypto): CryptoEngine {
-  return new CryptoEngine({ name: 'cloudy', crypto: webCrypto })
+  return new CryptoEngine({ name: 'cloudy', crypto: webCrypto as Crypto })
 }
 
 /** Encrypts a PKCS#8 private key: PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC, the EncryptedPrivateKeyInfo that OpenSSL reads too. */

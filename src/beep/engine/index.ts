@@ -1,5 +1,8 @@
 // The engine for whoever brings a transport of their own: `cloudy-beep/engine`.
 export type { Limits } from '../limits.js'
+export type { ProfileElement } from '../wire/elements.js'
+export type { Headers } from '../wire/entity.js'
+export type { Keyword } from '../wire/frame.js'
 export type { Role } from './core.js'
 export { Engine, type EngineState, type StartWords } from './engine.js'
 export type { Event, Greeting } from './events.js'
