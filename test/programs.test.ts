@@ -90,10 +90,9 @@ describe('beep listen and beep ping', () => {
         },
       ],
     })
-    const { code, stderr } = await beep('ping', `127.0.0.1:${listener.address.port}`, '--profile', ECHO)
-    expect(code).toBe(2)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
-    expect(stderr).toMatch(/^beep: 550: [^\u0000-\u001f\u007f-\u009f\u202e]*\n$/)
+    const { code, stdout } = await beep('ping', `127.0.0.1:${listener.address.port}`, '--profile', ECHO, '-c', '1')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^64 octets: [^\n]*it was refused with 550: [^\u0000-\u001f\u007f-\u009f\u202e]*\n1 sent, 1 wrong/m)
   })
 
   test('a listener outlives whoever read what it prints', async () => {
@@ -106,9 +105,29 @@ describe('beep listen and beep ping', () => {
 
   test('--accept opens channels and refuses every MSG', async () => {
     const { place } = await listening('--port', '0', '--accept', 'u:no')
-    const { code, stderr } = await beep('ping', place, '--profile', 'u:no')
-    expect(code).toBe(2)
-    expect(stderr).toMatch(/^beep: 550: this peer only opens channels/)
+    const { code, stdout } = await beep('ping', place, '--profile', 'u:no', '-c', '2')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/message 0, [0-9.]+ ms, it was refused with 550: this peer only opens channels/)
+    expect(stdout).toContain('2 sent, 2 wrong;')
+  })
+
+  test('who has had enough is told what was measured, and parts in good order', async () => {
+    const { child, told, place } = await listening('--port', '0', '--echo', ECHO, '--verbose')
+    const ping = spawn(process.execPath, [BEEP, 'ping', place, '--profile', ECHO, '-c', '100000000'])
+    let stdout = ''
+    for await (const text of ping.stdout.setEncoding('utf8')) {
+      stdout += text
+      if (stdout.includes('message 5,') && !ping.killed) ping.kill('SIGINT')
+    }
+    if (ping.exitCode === null) await once(ping, 'exit')
+    expect(ping.exitCode).toBe(0)
+    expect(stdout).toMatch(/\d+ sent, 0 wrong; min\/median\/max [^\n]+\n$/)
+    while (!told.said.includes('released')) await once(child.stdout, 'data')
+  })
+
+  test('what is no certificate is refused before anybody is dialled', async () => {
+    const { code, stderr } = await beep('ping', 'localhost:1', '--profile', ECHO, '--tls', '--ca', 'package.json')
+    expect([code, stderr]).toEqual([2, 'beep: package.json holds no certificate in PEM (--ca)\n'])
   })
 
   test('over a Unix socket, with --json', async () => {

@@ -12,7 +12,7 @@ import type { Profile } from './profile.js'
 export interface SessionOptions extends Partial<Limits> {
   /** What this peer serves. Handlers exist before the peer can speak. */
   readonly profiles?: readonly Profile[] | undefined
-  /** Largest message that `bytes()`, `text()` and `json()` gather, in octets; 16 MiB by default. */
+  /** Largest message that `bytes()`, `text()` and `json()` gather, and that may be a reply before it is whole (`message => message`), in octets; 16 MiB by default. */
   readonly maxMessage?: number | undefined
   /** Languages that we would like diagnostics in, most desirable first (RFC 3080 §2.3.1.1). */
   readonly localize?: readonly string[] | undefined

@@ -1,7 +1,7 @@
 // `beep ping`: starts a channel on a profile that echoes, sends messages and times the replies.
 import { randomBytes, type X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { type Channel, connect, type Session } from '../beep/index.js'
+import { type Channel, connect, ReplyError, type Session } from '../beep/index.js'
 import { sanitise } from '../cloudy/text.js'
 import { startTls, TLS, type TlsConnectOptions } from '../profiles/index.js'
 
@@ -20,11 +20,12 @@ export interface PingCommandOptions {
   readonly json?: boolean
 }
 
-/** @returns the exit code: 0 when every reply was the message, 1 when one was not */
+/** @returns the exit code: 0 when every reply was the message, 1 when one was not, or was a refusal */
 export async function pingCommand(place: Place, options: PingCommandOptions): Promise<number> {
   const print = options.json ? () => {} : (line: string) => process.stdout.write(`${line}\n`)
   if (!options.tls && (options.ca !== undefined || options.anyCertificate))
     throw new Error('--ca and --any-certificate are for --tls, which is not given')
+  const judge = options.tls ? await judgeOf(place, options, print) : undefined
   const late = new AbortController()
   const { signal } = late
   const timer = setTimeout(
@@ -39,33 +40,38 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
     throw error
   }
   signal.addEventListener('abort', () => session.terminate(signal.reason as Error))
+  // Whoever has had enough is told what was measured, and parts in good order; a second time ends the program.
+  const stop = new AbortController()
+  const onInterrupt = () => stop.abort(new Error('Interrupted'))
+  process.once('SIGINT', onInterrupt)
   try {
     const { profiles } = session.greeting
     print(`greeting: ${profiles.length} profiles${profiles.map((uri) => `\n  ${sanitise(uri, 200)}`).join('')}`)
-    if (options.tls) session = await secure(session, place, options, print)
+    if (judge !== undefined) session = await secure(session, judge, options, print)
     const channel = await session.start(options.profile, { signal })
     const times: number[] = []
     let wrong = 0
-    for (let count = 0; count < options.count; count++) {
-      const { milliseconds, right } = await ping(channel, options.size, signal)
-      times.push(milliseconds)
-      if (!right) wrong++
-      print(
-        `${options.size} octets: message ${count}, ${milliseconds.toFixed(3)} ms${right ? '' : ', the reply is another message'}`,
-      )
+    try {
+      for (let count = 0; count < options.count && !stop.signal.aborted; count++) {
+        const { milliseconds, fault } = await ping(channel, options.size, AbortSignal.any([signal, stop.signal]))
+        times.push(milliseconds)
+        if (fault !== undefined) wrong++
+        const said = fault === undefined ? '' : `, ${sanitise(fault, 500)}`
+        print(`${options.size} octets: message ${count}, ${milliseconds.toFixed(3)} ms${said}`)
+      }
+      // Some peers release no session that has an open channel.
+      await channel.close({ signal })
+      await session.release({ signal })
+    } catch (error) {
+      if (!stop.signal.aborted) throw error
+    } finally {
+      // What was measured counts, though time was up or somebody had enough.
+      if (times.length > 0) summarise(times, wrong, session, options, print)
     }
-    // Some peers release no session that has an open channel.
-    await channel.close({ signal })
-    await session.release({ signal })
-    const summary = { sent: times.length, wrong, size: options.size, milliseconds: spread(times) }
-    const { min, median, max } = summary.milliseconds
-    print(
-      `${summary.sent} sent, ${wrong} wrong; min/median/max ${[min, median, max].map((each) => each.toFixed(3)).join('/')} ms`,
-    )
-    if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
     return wrong === 0 ? 0 : 1
   } finally {
     clearTimeout(timer)
+    process.off('SIGINT', onInterrupt)
     // A ping that failed parts in good order all the same.
     await session[Symbol.asyncDispose]()
   }
@@ -76,29 +82,64 @@ function spread(times: readonly number[]): { min: number; median: number; max: n
   return { min: sorted[0]!, median: sorted[(sorted.length - 1) >> 1]!, max: sorted.at(-1)! }
 }
 
-async function ping(channel: Channel, size: number, signal: AbortSignal): Promise<{ milliseconds: number; right: boolean }> {
+function summarise(
+  times: readonly number[],
+  wrong: number,
+  { tls }: Session,
+  { size, json }: PingCommandOptions,
+  print: (line: string) => void,
+): void {
+  const milliseconds = spread(times)
+  const { min, median, max } = milliseconds
+  print(`${times.length} sent, ${wrong} wrong; min/median/max ${[min, median, max].map((each) => each.toFixed(3)).join('/')} ms`)
+  if (!json) return
+  const secured = tls && { protocol: tls.getProtocol(), cipher: tls.getCipher().name }
+  process.stdout.write(`${JSON.stringify({ sent: times.length, wrong, size, milliseconds, tls: secured })}\n`)
+}
+
+/** @returns what was wrong with the reply, in words; a refusal is a reply, too */
+async function ping(
+  channel: Channel,
+  size: number,
+  signal: AbortSignal,
+): Promise<{ milliseconds: number; fault: string | undefined }> {
   const body = randomBytes(size)
   const began = performance.now()
-  const reply = await channel.request(body, { signal })
-  const octets = await reply.bytes()
-  return { milliseconds: performance.now() - began, right: octets.equals(body) }
+  const octets = await channel.request(body, { signal }).then(
+    (reply) => reply.bytes(),
+    (error: unknown) => {
+      if (error instanceof ReplyError) return error
+      throw error
+    },
+  )
+  const milliseconds = performance.now() - began
+  if (octets instanceof ReplyError) return { milliseconds, fault: `it was refused with ${octets.message}` }
+  return { milliseconds, fault: octets.equals(body) ? undefined : 'the reply is another message' }
+}
+
+/** Who judges the certificate. What cannot be read is known before anybody is dialled. */
+async function judgeOf(
+  place: Place,
+  { ca, anyCertificate }: PingCommandOptions,
+  print: (line: string) => void,
+): Promise<TlsConnectOptions> {
+  const show = (certificate: X509Certificate) => {
+    print(`certificate: ${sanitise(certificate.subject, 200)}, SHA-256 ${certificate.fingerprint256}`)
+  }
+  if (anyCertificate) return { verify: show }
+  const servername = 'host' in place ? place.host : 'localhost'
+  if (ca === undefined) return { servername }
+  const pem = await readFile(ca)
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${ca} holds no certificate in PEM (--ca)`)
+  return { servername, ca: pem }
 }
 
 async function secure(
   session: Session,
-  place: Place,
+  judge: TlsConnectOptions,
   options: PingCommandOptions,
   print: (line: string) => void,
 ): Promise<Session> {
-  const show = (certificate: X509Certificate) => {
-    print(`certificate: ${sanitise(certificate.subject, 200)}, SHA-256 ${certificate.fingerprint256}`)
-  }
-  const judge: TlsConnectOptions = options.anyCertificate
-    ? { verify: show }
-    : {
-        servername: 'host' in place ? place.host : 'localhost',
-        ...(options.ca === undefined ? {} : { ca: await readFile(options.ca) }),
-      }
   if (!session.greeting.profiles.includes(TLS)) throw new Error('The peer offers no TLS in its greeting')
   const secured = await startTls(session, judge).catch((error: Error) => {
     if (options.anyCertificate) throw error

@@ -28,6 +28,12 @@ export interface PageData {
   }[]
 }
 
+/** What the cases judge: those of Cloudy have its own document. */
+function lead(runs: readonly Results[]): string {
+  const cloudy = runs.some(({ cases }) => cases.some(({ id }) => id.startsWith('cloudy/')))
+  return `Every case judges one clause of ${cloudy ? 'docs/PROFILES.md' : 'RFC 3080 or RFC 3081'} from outside, over the wire.`
+}
+
 /** Makes one page of one run or of several. */
 export function html(runs: readonly Results[]): string {
   const title = runs.length === 1 ? `BEEP conformance of ${runs[0]!.target.name}` : 'BEEP conformance'
@@ -48,7 +54,7 @@ export function html(runs: readonly Results[]): string {
 <body>
 <header>
 <h1>${asText(title)}</h1>
-<p class="lead">Every case judges one clause of RFC 3080 or RFC 3081 from outside, over the wire. Choose a case to see the clause, what was sent and expected, and what each target said.</p>
+<p class="lead">${asText(lead(runs))} Choose a case to see the clause, what was sent and expected, and what each target said.</p>
 <ul class="targets">
 ${runs.map(card).join('\n')}
 </ul>

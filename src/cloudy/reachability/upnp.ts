@@ -44,7 +44,7 @@ export interface UpnpOptions {
   readonly draw?: ((from: number, to: number) => number) | undefined
 }
 
-export function upnp({ gateway, script = SCRIPT, patience = PATIENCE, draw = randomInt }: UpnpOptions): MappingProtocol {
+export function upnp({ gateway, script = scriptHere(), patience = PATIENCE, draw = randomInt }: UpnpOptions): MappingProtocol {
   const errand = <T>(signal: AbortSignal, work: (call: Call) => Promise<T | Failure>) =>
     withChild({ gateway: gateway.address, localAddress: gateway.localAddress }, { script, patience, signal }, work)
   return {
@@ -146,7 +146,8 @@ function addArgs(mapping: { port: number; internalPort: number; localAddress: st
 const PERMISSION = ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag))
 const FENCE = [`--max-old-space-size=${MAX_HEAP}`, ...(PERMISSION === undefined ? [] : [PERMISSION, '--allow-fs-read=*'])]
 
-const SCRIPT = fileURLToPath(new URL('./upnp-child.js', import.meta.url))
+/** Looked for when it is needed: where everything was bundled into one file there is none, and only UPnP needs it. */
+const scriptHere = () => fileURLToPath(new URL('./upnp-child.js', import.meta.url))
 
 interface ChildOptions {
   readonly script: string
