@@ -92,6 +92,7 @@ describe('beep listen and beep ping', () => {
     })
     const { code, stdout } = await beep('ping', `127.0.0.1:${listener.address.port}`, '--profile', ECHO, '-c', '1')
     expect(code).toBe(1)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
     expect(stdout).toMatch(/^64 octets: [^\n]*it was refused with 550: [^\u0000-\u001f\u007f-\u009f\u202e]*\n1 sent, 1 wrong/m)
   })
 
