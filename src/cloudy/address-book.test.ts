@@ -19,6 +19,7 @@ const card = (
     port: number
     external: { address: string; port: number }
     sequence: number
+    expires: number
   }> = {},
 ) => ({
   fingerprint: ada,
@@ -26,6 +27,7 @@ const card = (
   port: 4000,
   external: { address: '44.128.0.1', port: 40_000 },
   sequence: 1,
+  expires: 4_000_000_000,
   ...fields,
 })
 const hosts = (addresses: readonly { host: string }[]) => addresses.map(({ host }) => host)
@@ -67,6 +69,21 @@ describe('the order', () => {
     book.forget(ada)
     book.learn(card({ addresses: ['192.168.7.4'], sequence: 3 }))
     expect(hosts(book.dialable(ada))).toEqual(['192.168.7.4', '44.128.0.1'])
+  })
+
+  test('goes back to a lower number once the card with the higher one has expired: its owner’s clock was ahead', async () => {
+    let now = 1_000_000
+    const book = await open({ now: () => now })
+    const show = (host: string, sequence: number) => book.learn(card({ addresses: [host], sequence, expires: now / 1000 + 600 }))
+    show('192.168.7.2', 87_400)
+    now += 599_000
+    show('192.168.7.3', 1599)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.2', '44.128.0.1'])
+    now += 1000
+    show('192.168.7.3', 1600)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.3', '44.128.0.1'])
+    show('192.168.7.4', 1599)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.3', '44.128.0.1'])
   })
 
   test('has the newest card in it alone, and its ports', async () => {

@@ -64,8 +64,8 @@ export class AddressBook {
   readonly #onLink: (address: string) => boolean
   /** The one that was changed last is the last. */
   readonly #people = new Map<Fingerprint, readonly KnownAddress[]>()
-  /** Of the last card of each key, those heard of last at the end. */
-  readonly #sequences = new Map<Fingerprint, number>()
+  /** Of the newest card of each key, those heard of last at the end. They count until that card expires (in seconds): a clock that was ahead mutes nobody for longer. */
+  readonly #sequences = new Map<Fingerprint, { readonly sequence: number; readonly expires: number }>()
   #written: Promise<void> = Promise.resolve()
 
   private constructor(options: AddressBookOptions) {
@@ -108,15 +108,19 @@ export class AddressBook {
     this.#save()
   }
 
-  /** What a verified card says, and the announcement that brought it, if one did: it takes the place of what the last card said, unless that was newer. */
+  /**
+   * What a verified card says, and the announcement that brought it, if one did: it takes the place of what the last card said, unless that was newer
+   * and still holds.
+   */
   learn(
-    card: Pick<CallingCard, 'fingerprint' | 'addresses' | 'port' | 'external' | 'sequence'>,
+    card: Pick<CallingCard, 'fingerprint' | 'addresses' | 'port' | 'external' | 'sequence' | 'expires'>,
     announced: readonly string[] = [],
   ): void {
     // Anybody may bring an older one again.
-    if (card.sequence < (this.#sequences.get(card.fingerprint) ?? 0)) return
+    const newest = this.#sequences.get(card.fingerprint)
+    if (newest !== undefined && this.#holds(newest) && card.sequence < newest.sequence) return
     this.#sequences.delete(card.fingerprint)
-    this.#sequences.set(card.fingerprint, card.sequence)
+    this.#sequences.set(card.fingerprint, { sequence: card.sequence, expires: Math.max(card.expires, newest?.expires ?? 0) })
     if (this.#sequences.size > MAX_PEOPLE) this.#sequences.delete(this.#sequences.keys().next().value!)
     const learnt = this.#now()
     const { port, external } = card
@@ -158,6 +162,10 @@ export class AddressBook {
   /** Resolves once all that was learnt is in the file. */
   async flush(): Promise<void> {
     await this.#written
+  }
+
+  #holds({ expires }: { readonly expires: number }): boolean {
+    return expires * 1000 > this.#now()
   }
 
   #mayDial({ host, source }: KnownAddress): boolean {
