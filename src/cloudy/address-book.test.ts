@@ -86,6 +86,27 @@ describe('the order', () => {
     expect(hosts(book.dialable(ada))).toEqual(['192.168.7.3', '44.128.0.1'])
   })
 
+  test('does not go back to an older card of somebody who was typed or reached, however many strangers come', async () => {
+    const book = await open()
+    book.type(ada, { host: 'ada.example', port: 5000 })
+    book.learn(card({ addresses: ['192.168.7.2'], sequence: 2 }))
+    for (let n = 100; n < 100 + MAX_PEOPLE; n++) book.learn(card({ fingerprint: name(n) }))
+    book.learn(card({ addresses: ['192.168.7.66'], sequence: 1 }))
+    expect(hosts(book.dialable(ada))).toEqual(['ada.example', '192.168.7.2', '44.128.0.1'])
+  })
+
+  test('does not go back to an older card of a stranger while there is room that expired cards take', async () => {
+    let now = 1_000_000
+    const book = await open({ now: () => now })
+    book.learn(card({ sequence: 2 }))
+    for (let n = 101; n < 100 + MAX_PEOPLE; n++) book.learn(card({ fingerprint: name(n), expires: 1001 }))
+    now = 1_001_000
+    // One more than there is room for. Of Ada, who was heard of first, the addresses are forgotten with it, but not how new her card was.
+    book.learn(card({ fingerprint: bob }))
+    book.learn(card({ sequence: 1 }))
+    expect(book.addressesOf(ada)).toEqual([])
+  })
+
   test('has the newest card in it alone, and its ports', async () => {
     const book = await open()
     book.learn(card(), ['192.168.7.2'])

@@ -121,7 +121,7 @@ export class AddressBook {
     if (newest !== undefined && this.#holds(newest) && card.sequence < newest.sequence) return
     this.#sequences.delete(card.fingerprint)
     this.#sequences.set(card.fingerprint, { sequence: card.sequence, expires: Math.max(card.expires, newest?.expires ?? 0) })
-    if (this.#sequences.size > MAX_PEOPLE) this.#sequences.delete(this.#sequences.keys().next().value!)
+    if (this.#sequences.size > MAX_PEOPLE) this.#forgetSequences()
     const learnt = this.#now()
     const { port, external } = card
     const at = (source: AddressSource) => (host: string) => ({ host, port, source, learnt })
@@ -162,6 +162,15 @@ export class AddressBook {
   /** Resolves once all that was learnt is in the file. */
   async flush(): Promise<void> {
     await this.#written
+  }
+
+  /** Makes room: what has expired goes first, else what was heard of a stranger longest ago. Keys are free, so strangers push out strangers alone. */
+  #forgetSequences(): void {
+    for (const [key, newest] of this.#sequences) if (!this.#holds(newest)) this.#sequences.delete(key)
+    if (this.#sequences.size <= MAX_PEOPLE) return
+    const stranger = [...this.#sequences.keys()].find((key) => !this.#people.get(key)?.some(isKept))
+    // At most as many as there is room for are more than strangers, so there is one.
+    if (stranger !== undefined) this.#sequences.delete(stranger)
   }
 
   #holds({ expires }: { readonly expires: number }): boolean {
