@@ -1,8 +1,8 @@
 // Identities: saved and loaded, encrypted, renewed, and what they will not sign.
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { testWith } from '../../test/needs.js'
@@ -90,6 +90,39 @@ describe('a saved identity', () => {
     await here.save(path)
     await (await here.renew({ nickname: 'Alicia' })).save(path)
     expect((await Identity.load(path)).nickname).toBe('Alicia')
+  })
+
+  test('through a symbolic link takes the place of the file, and the link stays one: no old key is left', async () => {
+    const there = join(folder, 'there')
+    const real = join(there, 'real.pem')
+    const path = join(folder, 'link.pem')
+    await mkdir(there)
+    await alice.save(real)
+    await symlink(join('there', 'real.pem'), path)
+    await (await Identity.load(path)).save(path, { passphrase: 'secret' })
+    expect((await lstat(path)).isSymbolicLink()).toBe(true)
+    expect(await Identity.describe(real)).toMatchObject({ encrypted: true })
+    expect((await stat(real)).mode & 0o777).toBe(0o600)
+    expect(await readdir(there)).toEqual(['real.pem'])
+    const bob = await Identity.generate({ nickname: 'Bob' })
+    await expect(bob.save(path, { replace: false })).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  test('is one file however it is named', async () => {
+    const path = join(folder, 'named.pem')
+    const link = join(folder, 'name.pem')
+    await alice.save(path)
+    await symlink(path, link)
+    for (const other of [link, relative(process.cwd(), path), `${folder}/./named.pem`]) {
+      const here = await Identity.load(other)
+      const there = await Identity.load(path)
+      await (await there.renew()).save(path)
+      await expect(here.save(path)).rejects.toMatchObject({ reason: 'changed' })
+      await expect(here.save(other)).rejects.toMatchObject({ reason: 'changed' })
+    }
+    const here = await Identity.load(path)
+    await rm(path)
+    await expect(here.save(relative(process.cwd(), path))).rejects.toMatchObject({ reason: 'changed' })
   })
 
   testWith('openssl')('with a passphrase is PKCS#8 that OpenSSL decrypts, in 600,000 rounds', async () => {

@@ -1,6 +1,6 @@
 // The file an identity is kept in: its private key and its certificate as PEM, written so that there is never half of it.
 import { randomBytes } from 'node:crypto'
-import { link, open, readFile, rename, rm } from 'node:fs/promises'
+import { link, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 /** Largest file read, in octets. */
@@ -19,7 +19,8 @@ export class IdentityError extends Error {
 }
 
 /**
- * Writes a file that only its owner can read, all of it or nothing: a new file is filled, synced and then takes the place of the old one.
+ * Writes a file that only its owner can read, all of it or nothing: a new file is filled, synced and then takes the place of the old one. Where there
+ * is a symbolic link, it takes the place of what that leads to: an old key stays nowhere.
  * @param options.replace when false, there may be no old one
  * @param options.before what the old one held when it was read
  * @throws IdentityError `changed` when it holds something else by now
@@ -29,13 +30,14 @@ export async function writePrivateFile(
   text: string,
   options: { readonly replace: boolean; readonly before?: string | undefined },
 ): Promise<void> {
-  const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  const real = options.replace ? await realPathOf(path) : path
+  const folder = dirname(real)
+  const temporary = join(folder, `.${basename(real)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
     await fill(temporary, text)
-    if (options.before !== undefined && (await present(path)) !== options.before)
+    if (options.before !== undefined && (await present(real)) !== options.before)
       throw new IdentityError('changed', `${path} was changed meanwhile, by another program perhaps: it was left as it is now`)
-    if (options.replace) await rename(temporary, path)
+    if (options.replace) await rename(temporary, real)
     else {
       // A link fails where there is a file already, in one step.
       await link(temporary, path)
@@ -46,6 +48,16 @@ export async function writePrivateFile(
     throw error
   }
   await syncFolder(folder)
+}
+
+/** The one path of a file, however it is named; of one that is not there, the path that it would have. */
+export async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return join(await realpath(dirname(path)), basename(path))
+  }
 }
 
 /** What a file holds; undefined when it is not there. */
