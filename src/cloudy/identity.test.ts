@@ -1,6 +1,6 @@
 // Identities: saved and loaded, encrypted, renewed, and what they will not sign.
 import { execFileSync } from 'node:child_process'
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { inspect } from 'node:util'
@@ -123,6 +123,39 @@ describe('a saved identity', () => {
     const here = await Identity.load(path)
     await rm(path)
     await expect(here.save(relative(process.cwd(), path))).rejects.toMatchObject({ reason: 'changed' })
+  })
+
+  test('that two save at the same time is what one of them saved; the other hears that it was changed', async () => {
+    const path = join(folder, 'both.pem')
+    await alice.save(path)
+    for (let round = 0; round < 20; round++) {
+      const loaded = await Promise.all(
+        [1, 2, 3].map((n) => Identity.load(path).then((each) => each.renew({ nickname: `${round} ${n}` }))),
+      )
+      const outcomes = await Promise.allSettled(loaded.map((each) => each.save(path)))
+      const saved = loaded.filter((_, at) => outcomes[at]?.status === 'fulfilled')
+      expect(saved.map(({ nickname }) => nickname)).toEqual([(await Identity.load(path)).nickname])
+      for (const each of outcomes) if (each.status === 'rejected') expect(each.reason).toMatchObject({ reason: 'changed' })
+    }
+    expect((await readdir(folder)).filter((name) => name.startsWith('both') || name.endsWith('.tmp'))).toEqual(['both.pem'])
+  })
+
+  test('that another program is replacing is waited for, not for long, and a lock that was left behind is none', async () => {
+    const path = join(folder, 'locked.pem')
+    const lock = `${path}.lock`
+    await alice.save(path)
+    await writeFile(lock, '')
+    await expect(alice.save(path)).rejects.toMatchObject({ reason: 'changed', message: expect.stringContaining(lock) })
+    expect(await readdir(folder)).toContain('locked.pem.lock')
+    const saving = alice.save(path)
+    await rm(lock)
+    await saving
+    for (const seconds of [-60, 60]) {
+      await writeFile(lock, '')
+      await utimes(lock, Date.now() / 1000 + seconds, Date.now() / 1000 + seconds)
+      await alice.save(path)
+      expect(await readdir(folder)).not.toContain('locked.pem.lock')
+    }
   })
 
   testWith('openssl')('with a passphrase is PKCS#8 that OpenSSL decrypts, in 600,000 rounds', async () => {

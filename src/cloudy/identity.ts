@@ -134,7 +134,7 @@ export class Identity implements Signer {
    * Writes private key and certificate to one file with mode 0600, all or nothing; a passphrase encrypts the key. Through a symbolic link it is the file
    * that is replaced, not the link.
    * @throws what the file system says: `EEXIST` when the file is there and `replace` is false; IdentityError `changed` when it is the file that this
-   *   identity was read from, and somebody else has changed it since
+   *   identity was read from, and somebody else has changed it since, or is about to
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const { passphrase, replace = true } = options
