@@ -125,6 +125,34 @@ describe('a file', () => {
   })
 })
 
+describe('a file of somebody who is blocked', () => {
+  test('while it comes, no more is written, and nothing of it stays', async () => {
+    const octets = randomBytes(2_000_000)
+    let written = 0
+    const { friend } = await met({
+      offered: () => {},
+      progress: (_, all) => {
+        written = all
+        here.trust = 'blocked'
+      },
+    })
+    await expect(friend.sendFile(await fileOf(octets))).rejects.toMatchObject({ replyCode: 537 })
+    expect(written).toBeLessThan(octets.length)
+    expect(await readdir(downloads)).toEqual([])
+  })
+
+  test('when it has come, it is not kept', async () => {
+    const { friend } = await met({
+      offered: () => {},
+      progress: (_, all) => {
+        if (all === 10) here.trust = 'blocked'
+      },
+    })
+    await expect(friend.sendFile(await fileOf(randomBytes(10)))).rejects.toMatchObject({ replyCode: 537 })
+    expect(await readdir(downloads)).toEqual([])
+  })
+})
+
 /** Waits until a directory is empty. */
 async function emptied(path: string): Promise<void> {
   const watcher = watch(path)

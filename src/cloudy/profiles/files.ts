@@ -165,6 +165,7 @@ async function store(message: Message, manifest: Manifest, from: IdentityCertifi
     // Whoever hears that it has come may delete theirs.
     await file.sync()
     await file.close()
+    assertStillAllowed(from, options)
     const kept = await keep(path, options.directory, manifest.name)
     options.received?.(manifest, kept, from)
     return digest
@@ -186,6 +187,7 @@ async function write(
   let octets = 0
   for await (const piece of message) {
     octets += piece.length
+    assertStillAllowed(from, options)
     if (octets > manifest.size) throw new ReplyError(553, 'more octets come than the manifest promised')
     hash.update(piece)
     // Unlike `write`, this never writes a part.
@@ -194,6 +196,11 @@ async function write(
   }
   if (octets < manifest.size) throw new ReplyError(553, 'fewer octets came than the manifest promised')
   return hash.digest('hex')
+}
+
+/** They may have been blocked while it comes, which takes as long as they like. */
+function assertStillAllowed({ fingerprint }: IdentityCertificate, { gate }: FilesOptions): void {
+  if (!gate.allows(fingerprint, 'send')) throw new ReplyError(537, 'this is not for you here any more: send')
 }
 
 /** A name from the network is a label: no path, no hidden file, and nothing is overwritten. */

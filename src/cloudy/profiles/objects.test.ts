@@ -313,6 +313,16 @@ test('who is blocked is blocked at once, on a channel that is open, too: nothing
   await expect(channel.request(json('no JSON'))).rejects.toMatchObject({ replyCode: 537 })
 })
 
+test('an object of somebody whom the application blocks when it is told of it is not kept', async () => {
+  const { friend } = await met({
+    receive: () => {
+      here.trust = 'blocked'
+    },
+  })
+  await friend.give((await note('hello')).octets)
+  expect([here.received.length, here.store.size]).toEqual([1, 0])
+})
+
 test('an application that never comes to an end holds up only those who wait for it', async () => {
   const { friend, atBob } = await met({ trust: 'remembered', receive: () => new Promise(() => {}) })
   for (let n = 0; n < 4; n++) {

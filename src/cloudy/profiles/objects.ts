@@ -114,11 +114,13 @@ function believe(
 
 /** The application is told once of each object; what may be kept is kept when it agrees. */
 async function take(object: SignedObject, received: Received, { store, gate, receive }: ObjectsOptions): Promise<void> {
-  const giver = giverOf(object, received.from, gate)
   const full = new ReplyError(554, 'there is no room for it here')
-  if (giver !== undefined && store.admits(object, giver) === 'full') throw full
+  const before = giverOf(object, received.from, gate)
+  if (before !== undefined && store.admits(object, before) === 'full') throw full
   if (!store.knows(object.digest)) await receive(received)
   store.note(object)
+  // The application may have taken its time, and decided what they are to us.
+  const giver = giverOf(object, received.from, gate)
   if (giver !== undefined && store.put(object, giver) === 'full') throw full
 }
 
