@@ -190,6 +190,28 @@ describe('a saved identity', () => {
     await expect(old).rejects.toMatchObject({ reason: 'malformed' })
   })
 
+  testWith('openssl')('tells a wrong passphrase from a way of encrypting that is not supported, each time', async () => {
+    const key = (...args: string[]) =>
+      execFileSync('openssl', ['pkcs8', '-topk8', '-iter', '1', '-passout', 'pass:right', ...args], {
+        input: alice.privateKeyPem(),
+      }).toString() + alice.certificatePem()
+    const pem = key('-v2', 'aes-256-cbc')
+    const wrong = Array.from({ length: 1500 }, (_, n) => Identity.fromPem(pem, { passphrase: `wrong ${n}` }))
+    const reasons = await Promise.all(
+      wrong.map((each) =>
+        each.then(
+          () => 'loaded',
+          ({ reason }) => reason,
+        ),
+      ),
+    )
+    expect(new Set(reasons)).toEqual(new Set(['passphrase']))
+    for (const prf of ['hmacWithSHA1', 'hmacWithSHA256', 'hmacWithSHA512'])
+      expect((await Identity.fromPem(key('-v2', 'aes-256-cbc', '-v2prf', prf), { passphrase: 'right' })).nickname).toBe('Alice')
+    const other = Identity.fromPem(key('-v2', 'aes-256-cbc', '-v2prf', 'hmacWithSHA224'), { passphrase: 'right' })
+    await expect(other).rejects.toMatchObject({ reason: 'malformed' })
+  })
+
   test('has to be one key and its own certificate', async () => {
     const bob = await Identity.generate({ nickname: 'Bob' })
     await expect(Identity.fromPem(alice.privateKeyPem() + bob.certificatePem())).rejects.toMatchObject({ reason: 'mismatch' })
