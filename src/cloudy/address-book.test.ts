@@ -254,6 +254,17 @@ describe('the file', () => {
     expect((await open({ path })).addressesOf(ada)).toEqual([])
   })
 
+  test('is opened again, whatever the clock said', async () => {
+    for (const time of [1.5, -3, performance.now()]) {
+      const path = join(folder, 'odd.json')
+      const book = await open({ path, now: () => time })
+      book.type(ada, { host: 'ada.example', port: 5000 })
+      await book.dial(ada, () => Promise.resolve(1), { discard() {} })
+      await book.flush()
+      expect(hosts((await open({ path })).dialable(ada))).toEqual(['ada.example'])
+    }
+  })
+
   test('is believed as a whole or not at all, and left alone', async () => {
     const path = join(folder, 'whole.json')
     const book = await open({ path })

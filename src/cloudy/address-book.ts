@@ -70,7 +70,9 @@ export class AddressBook {
 
   private constructor(options: AddressBookOptions) {
     this.#options = options
-    this.#now = options.now ?? Date.now
+    const clock = options.now ?? Date.now
+    // What the file may hold.
+    this.#now = () => Math.max(0, Math.floor(clock()))
     this.#onLink = options.onLink ?? ((address) => isOnLink(address))
   }
 
