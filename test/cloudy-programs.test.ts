@@ -126,6 +126,15 @@ describe('cloudy identity', () => {
     })
   })
 
+  test('is succeeded by another under the same passphrase, which is given once', async () => {
+    const [old, next] = await Promise.all(
+      ['first.pem', 'second.pem'].map((name) => json('identity', 'make', '--identity', name, '--passphrase-file', 'secret')),
+    )
+    const names = ['--identity', 'first.pem', '--passphrase-file', 'secret', '--successor', 'second.pem', '--out', 'same.der']
+    const said = await json('identity', 'succeed', ...names)
+    expect(said).toMatchObject({ key: old!.fingerprint, successor: next!.fingerprint })
+  })
+
   test('is revoked, by a file made beforehand', async () => {
     const revoke = ['identity', 'revoke', '--out', 'revocation.der', '--since', '2026-01-01']
     expect(await json(...revoke)).toMatchObject({ key: fingerprint, file: 'revocation.der' })

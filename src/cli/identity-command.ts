@@ -153,9 +153,10 @@ async function succeedIdentity(
   options: Options & { successor: string; successorPassphraseFile?: string; out: string },
 ): Promise<void> {
   const { identity: old } = await openIdentity(options)
+  const passphraseFile = options.successorPassphraseFile ?? options.passphraseFile
   const { identity: successor } = await openIdentity({
     identity: options.successor,
-    ...(options.successorPassphraseFile === undefined ? {} : { passphraseFile: options.successorPassphraseFile }),
+    ...(passphraseFile === undefined ? {} : { passphraseFile }),
   })
   if (successor.fingerprint === old.fingerprint)
     throw new Error('A key does not take its own place: name another identity with --successor')

@@ -19,6 +19,7 @@ const card = (
     port: number
     external: { address: string; port: number }
     sequence: number
+    expires: number
   }> = {},
 ) => ({
   fingerprint: ada,
@@ -26,6 +27,7 @@ const card = (
   port: 4000,
   external: { address: '44.128.0.1', port: 40_000 },
   sequence: 1,
+  expires: 4_000_000_000,
   ...fields,
 })
 const hosts = (addresses: readonly { host: string }[]) => addresses.map(({ host }) => host)
@@ -67,6 +69,42 @@ describe('the order', () => {
     book.forget(ada)
     book.learn(card({ addresses: ['192.168.7.4'], sequence: 3 }))
     expect(hosts(book.dialable(ada))).toEqual(['192.168.7.4', '44.128.0.1'])
+  })
+
+  test('goes back to a lower number once the card with the higher one has expired: its owner’s clock was ahead', async () => {
+    let now = 1_000_000
+    const book = await open({ now: () => now })
+    const show = (host: string, sequence: number) => book.learn(card({ addresses: [host], sequence, expires: now / 1000 + 600 }))
+    show('192.168.7.2', 87_400)
+    now += 599_000
+    show('192.168.7.3', 1599)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.2', '44.128.0.1'])
+    now += 1000
+    show('192.168.7.3', 1600)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.3', '44.128.0.1'])
+    show('192.168.7.4', 1599)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.3', '44.128.0.1'])
+  })
+
+  test('does not go back to an older card of somebody who was typed or reached, however many strangers come', async () => {
+    const book = await open()
+    book.type(ada, { host: 'ada.example', port: 5000 })
+    book.learn(card({ addresses: ['192.168.7.2'], sequence: 2 }))
+    for (let n = 100; n < 100 + MAX_PEOPLE; n++) book.learn(card({ fingerprint: name(n) }))
+    book.learn(card({ addresses: ['192.168.7.66'], sequence: 1 }))
+    expect(hosts(book.dialable(ada))).toEqual(['ada.example', '192.168.7.2', '44.128.0.1'])
+  })
+
+  test('does not go back to an older card of a stranger while there is room that expired cards take', async () => {
+    let now = 1_000_000
+    const book = await open({ now: () => now })
+    book.learn(card({ sequence: 2 }))
+    for (let n = 101; n < 100 + MAX_PEOPLE; n++) book.learn(card({ fingerprint: name(n), expires: 1001 }))
+    now = 1_001_000
+    // One more than there is room for. Of Ada, who was heard of first, the addresses are forgotten with it, but not how new her card was.
+    book.learn(card({ fingerprint: bob }))
+    book.learn(card({ sequence: 1 }))
+    expect(book.addressesOf(ada)).toEqual([])
   })
 
   test('has the newest card in it alone, and its ports', async () => {
@@ -214,6 +252,17 @@ describe('the file', () => {
     again.forget(ada)
     await again.flush()
     expect((await open({ path })).addressesOf(ada)).toEqual([])
+  })
+
+  test('is opened again, whatever the clock said', async () => {
+    for (const time of [1.5, -3, performance.now()]) {
+      const path = join(folder, 'odd.json')
+      const book = await open({ path, now: () => time })
+      book.type(ada, { host: 'ada.example', port: 5000 })
+      await book.dial(ada, () => Promise.resolve(1), { discard() {} })
+      await book.flush()
+      expect(hosts((await open({ path })).dialable(ada))).toEqual(['ada.example'])
+    }
   })
 
   test('is believed as a whole or not at all, and left alone', async () => {

@@ -64,13 +64,15 @@ export class AddressBook {
   readonly #onLink: (address: string) => boolean
   /** The one that was changed last is the last. */
   readonly #people = new Map<Fingerprint, readonly KnownAddress[]>()
-  /** Of the last card of each key, those heard of last at the end. */
-  readonly #sequences = new Map<Fingerprint, number>()
+  /** Of the newest card of each key, those heard of last at the end. They count until that card expires (in seconds): a clock that was ahead mutes nobody for longer. */
+  readonly #sequences = new Map<Fingerprint, { readonly sequence: number; readonly expires: number }>()
   #written: Promise<void> = Promise.resolve()
 
   private constructor(options: AddressBookOptions) {
     this.#options = options
-    this.#now = options.now ?? Date.now
+    const clock = options.now ?? Date.now
+    // What the file may hold.
+    this.#now = () => Math.max(0, Math.floor(clock()))
     this.#onLink = options.onLink ?? ((address) => isOnLink(address))
   }
 
@@ -108,16 +110,20 @@ export class AddressBook {
     this.#save()
   }
 
-  /** What a verified card says, and the announcement that brought it, if one did: it takes the place of what the last card said, unless that was newer. */
+  /**
+   * What a verified card says, and the announcement that brought it, if one did: it takes the place of what the last card said, unless that was newer
+   * and still holds.
+   */
   learn(
-    card: Pick<CallingCard, 'fingerprint' | 'addresses' | 'port' | 'external' | 'sequence'>,
+    card: Pick<CallingCard, 'fingerprint' | 'addresses' | 'port' | 'external' | 'sequence' | 'expires'>,
     announced: readonly string[] = [],
   ): void {
     // Anybody may bring an older one again.
-    if (card.sequence < (this.#sequences.get(card.fingerprint) ?? 0)) return
+    const newest = this.#sequences.get(card.fingerprint)
+    if (newest !== undefined && this.#holds(newest) && card.sequence < newest.sequence) return
     this.#sequences.delete(card.fingerprint)
-    this.#sequences.set(card.fingerprint, card.sequence)
-    if (this.#sequences.size > MAX_PEOPLE) this.#sequences.delete(this.#sequences.keys().next().value!)
+    this.#sequences.set(card.fingerprint, { sequence: card.sequence, expires: Math.max(card.expires, newest?.expires ?? 0) })
+    if (this.#sequences.size > MAX_PEOPLE) this.#forgetSequences()
     const learnt = this.#now()
     const { port, external } = card
     const at = (source: AddressSource) => (host: string) => ({ host, port, source, learnt })
@@ -158,6 +164,19 @@ export class AddressBook {
   /** Resolves once all that was learnt is in the file. */
   async flush(): Promise<void> {
     await this.#written
+  }
+
+  /** Makes room: what has expired goes first, else what was heard of a stranger longest ago. Keys are free, so strangers push out strangers alone. */
+  #forgetSequences(): void {
+    for (const [key, newest] of this.#sequences) if (!this.#holds(newest)) this.#sequences.delete(key)
+    if (this.#sequences.size <= MAX_PEOPLE) return
+    const stranger = [...this.#sequences.keys()].find((key) => !this.#people.get(key)?.some(isKept))
+    // At most as many as there is room for are more than strangers, so there is one.
+    if (stranger !== undefined) this.#sequences.delete(stranger)
+  }
+
+  #holds({ expires }: { readonly expires: number }): boolean {
+    return expires * 1000 > this.#now()
   }
 
   #mayDial({ host, source }: KnownAddress): boolean {

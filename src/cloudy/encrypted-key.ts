@@ -1,4 +1,5 @@
 // Private keys under a passphrase, in the form that OpenSSL reads and writes, too. Loaded when there is one, for pkijs takes its time (self-signed.ts).
+import { createPrivateKey } from 'node:crypto'
 import { fromBER, OctetString } from 'asn1js'
 import { CryptoEngine, EncryptedContentInfo, PBES2Params, PBKDF2Params, PKCS8ShroudedKeyBag } from 'pkijs'
 import type { WebCrypto } from './crypto.js'
@@ -45,7 +46,10 @@ export async function decryptKey(der: Uint8Array, passphrase: string, webCrypto:
   })
   try {
     const password = passwordOctets(passphrase)
-    return new Uint8Array(await engineOver(webCrypto).decryptEncryptedContentInfo({ password, encryptedContentInfo }))
+    const pkcs8 = Buffer.from(await engineOver(webCrypto).decryptEncryptedContentInfo({ password, encryptedContentInfo }))
+    // With another passphrase the padding happens to be lawful once in 256 times, and what comes out is no key.
+    createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    return new Uint8Array(pkcs8)
   } catch (cause) {
     throw new IdentityError('passphrase', 'The passphrase is not the one of this private key', { cause })
   }
@@ -56,9 +60,11 @@ function readBox(der: Uint8Array, webCrypto: WebCrypto): PKCS8ShroudedKeyBag {
     const box = new PKCS8ShroudedKeyBag({ schema: fromBER(new Uint8Array(der)).result })
     if (box.encryptionAlgorithm.algorithmId !== PBES2) throw new Error('it is not PBES2')
     const { keyDerivationFunc, encryptionScheme } = new PBES2Params({ schema: box.encryptionAlgorithm.algorithmParams })
-    const { iterationCount } = new PBKDF2Params({ schema: keyDerivationFunc.algorithmParams })
+    const { iterationCount, prf } = new PBKDF2Params({ schema: keyDerivationFunc.algorithmParams })
     if (!(iterationCount >= 1 && iterationCount <= MAX_ITERATIONS)) throw new Error('its number of rounds is not allowed')
-    engineOver(webCrypto).getAlgorithmByOID(encryptionScheme.algorithmId, true, 'the cipher')
+    const engine = engineOver(webCrypto)
+    engine.getAlgorithmByOID(encryptionScheme.algorithmId, true, 'the cipher')
+    if (prf !== undefined) engine.getAlgorithmByOID(prf.algorithmId, true, 'the pseudorandom function')
     return box
   } catch (cause) {
     throw new IdentityError('malformed', 'The private key is encrypted in a way that is not supported', { cause })

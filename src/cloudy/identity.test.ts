@@ -1,8 +1,8 @@
 // Identities: saved and loaded, encrypted, renewed, and what they will not sign.
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { testWith } from '../../test/needs.js'
@@ -92,6 +92,72 @@ describe('a saved identity', () => {
     expect((await Identity.load(path)).nickname).toBe('Alicia')
   })
 
+  test('through a symbolic link takes the place of the file, and the link stays one: no old key is left', async () => {
+    const there = join(folder, 'there')
+    const real = join(there, 'real.pem')
+    const path = join(folder, 'link.pem')
+    await mkdir(there)
+    await alice.save(real)
+    await symlink(join('there', 'real.pem'), path)
+    await (await Identity.load(path)).save(path, { passphrase: 'secret' })
+    expect((await lstat(path)).isSymbolicLink()).toBe(true)
+    expect(await Identity.describe(real)).toMatchObject({ encrypted: true })
+    expect((await stat(real)).mode & 0o777).toBe(0o600)
+    expect(await readdir(there)).toEqual(['real.pem'])
+    const bob = await Identity.generate({ nickname: 'Bob' })
+    await expect(bob.save(path, { replace: false })).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  test('is one file however it is named', async () => {
+    const path = join(folder, 'named.pem')
+    const link = join(folder, 'name.pem')
+    await alice.save(path)
+    await symlink(path, link)
+    for (const other of [link, relative(process.cwd(), path), `${folder}/./named.pem`]) {
+      const here = await Identity.load(other)
+      const there = await Identity.load(path)
+      await (await there.renew()).save(path)
+      await expect(here.save(path)).rejects.toMatchObject({ reason: 'changed' })
+      await expect(here.save(other)).rejects.toMatchObject({ reason: 'changed' })
+    }
+    const here = await Identity.load(path)
+    await rm(path)
+    await expect(here.save(relative(process.cwd(), path))).rejects.toMatchObject({ reason: 'changed' })
+  })
+
+  test('that two save at the same time is what one of them saved; the other hears that it was changed', async () => {
+    const path = join(folder, 'both.pem')
+    await alice.save(path)
+    for (let round = 0; round < 20; round++) {
+      const loaded = await Promise.all(
+        [1, 2, 3].map((n) => Identity.load(path).then((each) => each.renew({ nickname: `${round} ${n}` }))),
+      )
+      const outcomes = await Promise.allSettled(loaded.map((each) => each.save(path)))
+      const saved = loaded.filter((_, at) => outcomes[at]?.status === 'fulfilled')
+      expect(saved.map(({ nickname }) => nickname)).toEqual([(await Identity.load(path)).nickname])
+      for (const each of outcomes) if (each.status === 'rejected') expect(each.reason).toMatchObject({ reason: 'changed' })
+    }
+    expect((await readdir(folder)).filter((name) => name.startsWith('both') || name.endsWith('.tmp'))).toEqual(['both.pem'])
+  })
+
+  test('that another program is replacing is waited for, not for long, and a lock that was left behind is none', async () => {
+    const path = join(folder, 'locked.pem')
+    const lock = `${path}.lock`
+    await alice.save(path)
+    await writeFile(lock, '')
+    await expect(alice.save(path)).rejects.toMatchObject({ reason: 'changed', message: expect.stringContaining(lock) })
+    expect(await readdir(folder)).toContain('locked.pem.lock')
+    const saving = alice.save(path)
+    await rm(lock)
+    await saving
+    for (const seconds of [-60, 60]) {
+      await writeFile(lock, '')
+      await utimes(lock, Date.now() / 1000 + seconds, Date.now() / 1000 + seconds)
+      await alice.save(path)
+      expect(await readdir(folder)).not.toContain('locked.pem.lock')
+    }
+  })
+
   testWith('openssl')('with a passphrase is PKCS#8 that OpenSSL decrypts, in 600,000 rounds', async () => {
     const path = join(folder, 'secret.pem')
     const passphrase = 'pass wörd'
@@ -122,6 +188,28 @@ describe('a saved identity', () => {
     expect(object.signer.fingerprint).toBe(carol.fingerprint)
     const old = Identity.fromPem(encrypt('des3') + certificate, { passphrase: 'abc' })
     await expect(old).rejects.toMatchObject({ reason: 'malformed' })
+  })
+
+  testWith('openssl')('tells a wrong passphrase from a way of encrypting that is not supported, each time', async () => {
+    const key = (...args: string[]) =>
+      execFileSync('openssl', ['pkcs8', '-topk8', '-iter', '1', '-passout', 'pass:right', ...args], {
+        input: alice.privateKeyPem(),
+      }).toString() + alice.certificatePem()
+    const pem = key('-v2', 'aes-256-cbc')
+    const wrong = Array.from({ length: 1500 }, (_, n) => Identity.fromPem(pem, { passphrase: `wrong ${n}` }))
+    const reasons = await Promise.all(
+      wrong.map((each) =>
+        each.then(
+          () => 'loaded',
+          ({ reason }) => reason,
+        ),
+      ),
+    )
+    expect(new Set(reasons)).toEqual(new Set(['passphrase']))
+    for (const prf of ['hmacWithSHA1', 'hmacWithSHA256', 'hmacWithSHA512'])
+      expect((await Identity.fromPem(key('-v2', 'aes-256-cbc', '-v2prf', prf), { passphrase: 'right' })).nickname).toBe('Alice')
+    const other = Identity.fromPem(key('-v2', 'aes-256-cbc', '-v2prf', 'hmacWithSHA224'), { passphrase: 'right' })
+    await expect(other).rejects.toMatchObject({ reason: 'malformed' })
   })
 
   test('has to be one key and its own certificate', async () => {

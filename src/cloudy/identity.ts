@@ -13,7 +13,7 @@ import {
 } from './crypto.js'
 import { canonicalKey, type Fingerprint, type PublicKey } from './fingerprint.js'
 import type { Json } from './json.js'
-import { IdentityError, readPrivateFile, writePrivateFile } from './key-file.js'
+import { IdentityError, readPrivateFile, realPathOf, writePrivateFile } from './key-file.js'
 import { type PemBlock, readPem, toPem } from './pem.js'
 import { isOpenType, SIGN, type SignedObject, type Signer, signObject, toSeconds } from './signed-object.js'
 import { inQuotes } from './text.js'
@@ -66,7 +66,7 @@ export class Identity implements Signer {
   readonly certificate: IdentityCertificate
   readonly #keys: Keys
   readonly #pkcs8: Uint8Array
-  /** The file that it was read from or written to, as it was then. */
+  /** The file that it was read from or written to, as it was then. Its path is the real one. */
   #file: { readonly path: string; readonly text: string } | undefined
 
   private constructor(keys: Keys, pkcs8: Uint8Array, certificate: IdentityCertificate) {
@@ -95,7 +95,7 @@ export class Identity implements Signer {
   static async load(path: string, options: LoadOptions = {}): Promise<Identity> {
     const text = await readPrivateFile(path)
     const identity = await Identity.fromPem(text, options)
-    identity.#file = { path, text }
+    identity.#file = { path: await realPathOf(path), text }
     return identity
   }
 
@@ -131,16 +131,18 @@ export class Identity implements Signer {
   }
 
   /**
-   * Writes private key and certificate to one file with mode 0600, all or nothing; a passphrase encrypts the key.
+   * Writes private key and certificate to one file with mode 0600, all or nothing; a passphrase encrypts the key. Through a symbolic link it is the file
+   * that is replaced, not the link.
    * @throws what the file system says: `EEXIST` when the file is there and `replace` is false; IdentityError `changed` when it is the file that this
-   *   identity was read from, and somebody else has changed it since
+   *   identity was read from, and somebody else has changed it since, or is about to
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const { passphrase, replace = true } = options
     const key = passphrase === undefined ? this.privateKeyPem() : await this.#encrypted(passphrase)
     const text = key + this.certificatePem()
-    await writePrivateFile(path, text, { replace, before: this.#file?.path === path ? this.#file.text : undefined })
-    this.#file = { path, text }
+    const before = this.#file?.path === (await realPathOf(path)) ? this.#file.text : undefined
+    await writePrivateFile(path, text, { replace, before })
+    this.#file = { path: await realPathOf(path), text }
   }
 
   async #encrypted(passphrase: string): Promise<string> {

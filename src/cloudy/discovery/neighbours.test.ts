@@ -148,6 +148,19 @@ describe('a card', () => {
     expect(told()).toEqual(['appeared Ada 1 fe80::1%eth0,192.0.2.9'])
   })
 
+  test('announced without addresses by somebody else, however often, does not hide its owner', async () => {
+    const { neighbours, told } = watching()
+    const card = await cardOf(ada, 1)
+    const stolen = Array.from({ length: 20 }, (_, n) => ({ instance: `stolen ${n}`, via: 'eth0' }))
+    for (const each of stolen) neighbours.sighted(sighting(card, { ...each, addresses: [], source: '192.0.2.66' }))
+    neighbours.sighted(sighting(card))
+    expect(told()).toEqual(['appeared Ada 1 ', 'changed Ada 1 192.0.2.1'])
+    for (const each of stolen) neighbours.left(each)
+    expect(told()).toEqual([])
+    neighbours.left({ instance: 'x', via: 'eth0' })
+    expect(told()).toEqual(['gone Ada 1 192.0.2.1'])
+  })
+
   test('under the name of somebody else does not hide them', async () => {
     const { neighbours, told } = watching()
     neighbours.sighted(sighting(await cardOf(ada, 1)))

@@ -189,7 +189,7 @@ export class Neighbours {
     this.#sequences.set(fingerprint, { sequence, expires: Math.max(expires, this.#sequences.get(fingerprint)?.expires ?? 0) })
     if (known === undefined) this.#welcome(sighting, card, addresses)
     else {
-      if (known.places.has(place) || known.places.size < MAX_PLACES) known.places.set(place, addresses)
+      if (known.places.has(place) || makeRoom(known.places, addresses)) known.places.set(place, addresses)
       this.#update(known, { card, instance: sighting.instance })
     }
   }
@@ -269,6 +269,13 @@ function verify(octets: Uint8Array, now: number): Outcome & { error?: ObjectErro
 /** Of two services with one name, on two interfaces, each is its own. */
 function placeOf({ instance, via }: Pick<Sighting, 'instance' | 'via'>): string {
   return `${via} ${instance}`
+}
+
+/** Whether there is room for one place more. Anybody may announce a stranger's card without addresses, under many names: such a place gives way to one that has some. */
+function makeRoom(places: Person['places'], addresses: readonly string[]): boolean {
+  if (places.size < MAX_PLACES) return true
+  const empty = addresses.length === 0 ? undefined : [...places].find(([, each]) => each.length === 0)
+  return empty !== undefined && places.delete(empty[0])
 }
 
 /**

@@ -1,5 +1,6 @@
 // The objects profile as who asks uses it: objects are asked for and followed; what is told is believed only once it is verified.
 import { type Channel, type Message, ReplyError, type Session } from '../../beep/index.js'
+import { abortable } from '../../beep/promises.js'
 import type { Fingerprint } from '../fingerprint.js'
 import { ObjectError } from '../object-error.js'
 import { formatQuery, inOrder, matches, type ObjectQuery } from '../object-query.js'
@@ -57,6 +58,7 @@ export interface Following extends AsyncIterableIterator<SignedObject, undefined
 /**
  * Follows the objects that come to a peer from now on, on a channel of its own. What is there already is for a query.
  * @param signal ends it; so does leaving the iteration
+ * @throws the reason of the signal when that aborts before the peer has begun
  * @returns once the peer has begun. It ends when the peer ends it, which it does before it releases the session; it throws ReplyError 450 when
  *   we did not keep up or had our share: then there is more than was told
  */
@@ -67,16 +69,21 @@ export async function followObjects(
   signal?: AbortSignal,
 ): Promise<Following> {
   const channel = await session.start(OBJECTS, { signal })
+  const answers = channel.send(question(query, true))[Symbol.asyncIterator]()
   try {
-    const answers = channel.send(question(query, true))[Symbol.asyncIterator]()
-    const first = await answers.next()
-    if (first.done || !isOfType(first.value.contentType, JSON_TEXT) || (await readNote(first.value)) !== 'live')
-      throw new ObjectError('unasked', 'a subscription begins with the note that it does')
+    await abortable(begun(answers), signal)
     return following(channel, answers, query, asker, signal)
   } catch (error) {
+    void answers.return?.()
     void channel.close().catch(() => {})
     throw error
   }
+}
+
+async function begun(answers: AsyncIterator<Message>): Promise<void> {
+  const first = await answers.next()
+  if (first.done || !isOfType(first.value.contentType, JSON_TEXT) || (await readNote(first.value)) !== 'live')
+    throw new ObjectError('unasked', 'a subscription begins with the note that it does')
 }
 
 function following(

@@ -1,5 +1,6 @@
 // Files over real sockets and TLS: a manifest, an answer, the octets, the digest; each refusal with its code; names from the network.
 import { createHash, randomBytes } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import type { ErrorNotice } from '../../beep/diagnostics.js'
 import { type Channel, type Entity, ReplyError } from '../../beep/index.js'
 import { deferred } from '../../beep/promises.js'
 import { Identity } from '../identity.js'
@@ -104,6 +106,24 @@ describe('a file', () => {
     expect(await readFile(join(downloads, 'letter.txt'), 'utf8')).toBe('mine')
   })
 
+  test('that was kept is confirmed, also when the application throws when it is told; that is noted', async () => {
+    const notes: unknown[] = []
+    const note = (notice: unknown) => notes.push((notice as ErrorNotice).error)
+    const mistake = new Error('a mistake')
+    const { friend } = await met({
+      offered: () => {},
+      received: () => {
+        throw mistake
+      },
+    })
+    subscribe('beep:error', note)
+    const octets = randomBytes(9)
+    expect(await friend.sendFile(await fileOf(octets))).toEqual(manifestOf(octets))
+    unsubscribe('beep:error', note)
+    expect(notes).toEqual([mistake])
+    expect(await readdir(downloads)).toEqual(['letter.txt'])
+  })
+
   test('leaves nothing behind when its giver leaves in the midst', async () => {
     const begun = deferred<void>()
     const { friend, atBob } = await met({ offered: () => {}, progress: () => begun.resolve() })
@@ -122,6 +142,34 @@ describe('a file', () => {
     await expect(sending).rejects.toThrow()
     await atBob.closed
     await emptied(downloads)
+  })
+})
+
+describe('a file of somebody who is blocked', () => {
+  test('while it comes, no more is written, and nothing of it stays', async () => {
+    const octets = randomBytes(2_000_000)
+    let written = 0
+    const { friend } = await met({
+      offered: () => {},
+      progress: (_, all) => {
+        written = all
+        here.trust = 'blocked'
+      },
+    })
+    await expect(friend.sendFile(await fileOf(octets))).rejects.toMatchObject({ replyCode: 537 })
+    expect(written).toBeLessThan(octets.length)
+    expect(await readdir(downloads)).toEqual([])
+  })
+
+  test('when it has come, it is not kept', async () => {
+    const { friend } = await met({
+      offered: () => {},
+      progress: (_, all) => {
+        if (all === 10) here.trust = 'blocked'
+      },
+    })
+    await expect(friend.sendFile(await fileOf(randomBytes(10)))).rejects.toMatchObject({ replyCode: 537 })
+    expect(await readdir(downloads)).toEqual([])
   })
 })
 

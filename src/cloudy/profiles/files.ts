@@ -3,7 +3,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, link, open, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { type Channel, type Message, type Profile, ReplyError } from '../../beep/index.js'
+import { noteError } from '../../beep/diagnostics.js'
+import { type Channel, type Message, type Profile, ReplyError, type Session } from '../../beep/index.js'
 import type { IdentityCertificate } from '../certificate.js'
 import type { Fingerprint } from '../fingerprint.js'
 import { isObject, MAX_OBJECT, type SignedObject, type Signer, signObject, toSeconds, verifyObject } from '../signed-object.js'
@@ -49,7 +50,7 @@ export interface FilesOptions {
   offered?(manifest: Manifest, from: IdentityCertificate): void | Promise<void>
   /** Octets of a file have been written. */
   progress?(manifest: Manifest, octets: number, from: IdentityCertificate): void
-  /** A file is complete and its digest is the one that was signed. */
+  /** A file is complete and its digest is the one that was signed. What this throws changes nothing any more. */
   received?(manifest: Manifest, path: string, from: IdentityCertificate): void
 }
 
@@ -68,7 +69,11 @@ export function files(options: FilesOptions): Profile {
         const { manifest, expires } = accepted
         if (!isOfType(message.contentType, OCTETS)) throw new ReplyError(501, `the octets of the file come as ${OCTETS}`)
         if (expires * 1000 <= options.now()) throw new ReplyError(550, 'the offer has expired')
-        return { action: 'send', octets: manifest.size, perform: () => store(message, manifest, person, options) }
+        return {
+          action: 'send',
+          octets: manifest.size,
+          perform: () => store(message, manifest, person, channel.session, options),
+        }
       },
     },
     options.gate,
@@ -156,7 +161,13 @@ function readManifest(octets: Uint8Array, from: IdentityCertificate, { self, now
 }
 
 /** The file is written under a name of ours, and has its own only once it is whole and right. */
-async function store(message: Message, manifest: Manifest, from: IdentityCertificate, options: FilesOptions): Promise<string> {
+async function store(
+  message: Message,
+  manifest: Manifest,
+  from: IdentityCertificate,
+  session: Session,
+  options: FilesOptions,
+): Promise<string> {
   const path = join(options.directory, `.${randomUUID()}.part`)
   const file = await open(path, 'wx')
   try {
@@ -165,8 +176,14 @@ async function store(message: Message, manifest: Manifest, from: IdentityCertifi
     // Whoever hears that it has come may delete theirs.
     await file.sync()
     await file.close()
+    assertStillAllowed(from, options)
     const kept = await keep(path, options.directory, manifest.name)
-    options.received?.(manifest, kept, from)
+    try {
+      options.received?.(manifest, kept, from)
+    } catch (error) {
+      // The file is here all the same, and whoever gave it is told so.
+      noteError(session, error)
+    }
     return digest
   } catch (error) {
     await file.close().catch(() => {})
@@ -186,6 +203,7 @@ async function write(
   let octets = 0
   for await (const piece of message) {
     octets += piece.length
+    assertStillAllowed(from, options)
     if (octets > manifest.size) throw new ReplyError(553, 'more octets come than the manifest promised')
     hash.update(piece)
     // Unlike `write`, this never writes a part.
@@ -194,6 +212,11 @@ async function write(
   }
   if (octets < manifest.size) throw new ReplyError(553, 'fewer octets came than the manifest promised')
   return hash.digest('hex')
+}
+
+/** They may have been blocked while it comes, which takes as long as they like. */
+function assertStillAllowed({ fingerprint }: IdentityCertificate, { gate }: FilesOptions): void {
+  if (!gate.allows(fingerprint, 'send')) throw new ReplyError(537, 'this is not for you here any more: send')
 }
 
 /** A name from the network is a label: no path, no hidden file, and nothing is overwritten. */

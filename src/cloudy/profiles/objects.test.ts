@@ -71,6 +71,37 @@ describe('an object that is given', () => {
     expect(here.store.size).toBe(1)
   })
 
+  test.each([
+    ['kept for who may keep it', 100, 2],
+    ['refused to who may keep it when there is no room', 1, 1],
+  ])('by a stranger at the same moment is %s, and told to the application once', async (_, maxObjects, kept) => {
+    const asked = deferred<void>()
+    const go = deferred<void>()
+    const letter = await signNote(ada, 'hello', { now: Date.now() })
+    here = await world({
+      bob,
+      limits: { maxObjects },
+      trustOf: (fingerprint) => (fingerprint === eve.fingerprint ? 'stranger' : 'vouched'),
+      receive: (each) => {
+        if (each.kind !== 'object' || each.object.digest !== letter.digest) return undefined
+        asked.resolve()
+        return go.promise
+      },
+    })
+    const [stranger, { friend }] = [await here.dial(eve), await here.dial(ada)]
+    await friend.give((await note('before')).octets)
+    const first = stranger.friend.give(letter.octets)
+    await asked.promise
+    const second = friend.give(letter.octets).catch((error) => error.replyCode)
+    // What is asked later in the session is answered when the object has come.
+    await all(friend.query({}))
+    go.resolve()
+    expect(await first).toBe(letter.digest)
+    expect(await second).toBe(kept === 2 ? letter.digest : 554)
+    expect(here.received).toHaveLength(2)
+    expect(here.store.size).toBe(kept)
+  })
+
   test('by a stranger is told to the application only; known by then, it is still kept for somebody else', async () => {
     const { friend } = await met({ trust: 'stranger' })
     const letter = await note('hello')
@@ -311,6 +342,16 @@ test('who is blocked is blocked at once, on a channel that is open, too: nothing
   await expect(channel.request(json('no JSON'))).rejects.toMatchObject({ replyCode: 500 })
   here.trust = 'blocked'
   await expect(channel.request(json('no JSON'))).rejects.toMatchObject({ replyCode: 537 })
+})
+
+test('an object of somebody whom the application blocks when it is told of it is not kept', async () => {
+  const { friend } = await met({
+    receive: () => {
+      here.trust = 'blocked'
+    },
+  })
+  await friend.give((await note('hello')).octets)
+  expect([here.received.length, here.store.size]).toEqual([1, 0])
 })
 
 test('an application that never comes to an end holds up only those who wait for it', async () => {

@@ -34,7 +34,7 @@ export interface ObjectsOptions {
 
 /** Serves the objects profile. */
 export function objects(options: ObjectsOptions): Profile {
-  /** Objects that the application is being told of: whoever gives one of them meanwhile hears the same. */
+  /** Objects that the application is being told of: whoever gives one of them meanwhile has to wait. */
   const arriving = new Map<string, Promise<void>>()
   return forPeople(
     {
@@ -83,18 +83,11 @@ async function accept(
 ): Promise<string> {
   const [object, received] = believe(octets, from, options)
   const { digest } = object
-  const begun = arriving.get(digest)
-  if (begun !== undefined) {
-    await begun
-    return digest
-  }
-  const taken = take(object, received, options)
+  // It has come by then, or not; as whose it is kept, and whether there is room, is to be seen for each giver.
+  for (let begun = arriving.get(digest); begun !== undefined; begun = arriving.get(digest)) await begun.catch(() => {})
+  const taken = take(object, received, options).finally(() => arriving.delete(digest))
   arriving.set(digest, taken)
-  try {
-    await taken
-  } finally {
-    arriving.delete(digest)
-  }
+  await taken
   return digest
 }
 
@@ -114,11 +107,13 @@ function believe(
 
 /** The application is told once of each object; what may be kept is kept when it agrees. */
 async function take(object: SignedObject, received: Received, { store, gate, receive }: ObjectsOptions): Promise<void> {
-  const giver = giverOf(object, received.from, gate)
   const full = new ReplyError(554, 'there is no room for it here')
-  if (giver !== undefined && store.admits(object, giver) === 'full') throw full
+  const before = giverOf(object, received.from, gate)
+  if (before !== undefined && store.admits(object, before) === 'full') throw full
   if (!store.knows(object.digest)) await receive(received)
   store.note(object)
+  // The application may have taken its time, and decided what they are to us.
+  const giver = giverOf(object, received.from, gate)
   if (giver !== undefined && store.put(object, giver) === 'full') throw full
 }
 

@@ -1,6 +1,8 @@
 // Objects that are followed, over real sockets and TLS: what is told, and subscriptions that end in every way.
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Profile } from '../../beep/index.js'
+import { deferred } from '../../beep/promises.js'
 import { Identity } from '../identity.js'
 import { ObjectStore } from '../object-store.js'
 import type { SignedObject } from '../signed-object.js'
@@ -163,6 +165,26 @@ describe('a subscription', () => {
     expect(told).toEqual(large.slice(0, told.length).map(({ digest }) => digest))
     expect(told.length).toBeLessThan(large.length)
   })
+})
+
+test('a subscription that a peer does not begin ends with its signal, and leaves no listener', async () => {
+  const asked = deferred<void>()
+  const silent: Profile = {
+    uri: OBJECTS,
+    message: () => {
+      asked.resolve()
+      return new Promise(() => {})
+    },
+  }
+  const { friend } = await met({ serves: [silent] })
+  const controller = new AbortController()
+  const subscribing = friend.subscribe({}, { signal: controller.signal })
+  await asked.promise
+  const reason = new Error('enough')
+  controller.abort(reason)
+  await expect(subscribing).rejects.toBe(reason)
+  expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  friend.session.terminate()
 })
 
 test('a subscription that a false peer does not begin with its note is left', async () => {

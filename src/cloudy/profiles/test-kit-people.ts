@@ -5,6 +5,7 @@ import { connect, type Listener, listen, type Profile, type Session } from '../.
 import { deferred } from '../../beep/promises.js'
 import { startTls, tls } from '../../profiles/index.js'
 import { Acquaintances } from '../acquaintances.js'
+import type { Fingerprint } from '../fingerprint.js'
 import { Friend } from '../friend.js'
 import type { Identity } from '../identity.js'
 import { ObjectStore, type StoreLimits } from '../object-store.js'
@@ -17,6 +18,8 @@ import { personOf, verifyKey } from './person.js'
 export interface WorldOptions {
   readonly bob: Identity
   readonly trust?: Trust
+  /** What Bob thinks of each, where he does not think the same of everybody. */
+  readonly trustOf?: (fingerprint: Fingerprint) => Trust
   readonly downloads?: string
   readonly limits?: Partial<StoreLimits>
   readonly onFile?: Partial<FilesOptions>
@@ -47,7 +50,7 @@ export async function world(options: WorldOptions): Promise<World> {
   const clock = { now: Date.now() }
   const now = () => clock.now
   const store = new ObjectStore({ now, limits })
-  const gate = new Gate({ trustOf: () => self.trust, now })
+  const gate = new Gate({ trustOf: options.trustOf ?? (() => self.trust), now })
   const credentials = (who: Identity) => ({
     key: who.privateKeyPem(),
     cert: who.certificatePem(),
