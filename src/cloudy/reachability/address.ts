@@ -45,7 +45,22 @@ export function kindOf(address: string): AddressKind {
   const family = isIP(address)
   // The family is given, so an IPv4 address in an IPv6 address would be judged as what it is not.
   if (family === 0 || address.includes('%')) return 'none'
-  return LISTS.find(([, list]) => list.check(address, family === 4 ? 'ipv4' : 'ipv6'))?.[0] ?? 'reserved'
+  const kind = LISTS.find(([, list]) => list.check(address, family === 4 ? 'ipv4' : 'ipv6'))?.[0] ?? 'reserved'
+  const inner = kind === 'public' && family === 6 ? embedded(address) : undefined
+  return inner === undefined ? kind : kindOf(inner)
+}
+
+/** The IPv4 address to which a translator (64:ff9b::/96, RFC 6052) or a relay of 6to4 (2002::/16, RFC 3056) leads: it is as far as that one is. */
+function embedded(address: string): string | undefined {
+  // In the one form of RFC 5952, without an IPv4 address at the end.
+  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
+  const before = head.split(':')
+  const after = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = Array.from({ length: tail === undefined ? 0 : 8 - before.length - after.length }, () => '0')
+  const groups = [...before, ...zeros, ...after].map((group) => Number.parseInt(group, 16))
+  const dotted = (at: number) => [groups[at]!, groups[at + 1]!].flatMap((each) => [each >> 8, each & 0xff]).join('.')
+  if (groups[0] === 0x2002) return dotted(1)
+  return groups[0] === 0x64 && groups[1] === 0xff9b ? dotted(6) : undefined
 }
 
 export function isPublic(address: string): boolean {
