@@ -158,7 +158,13 @@ async function conform(place: string | undefined, patterns: readonly string[], o
 
 /** While it runs: on a terminal one line that moves, with an estimate, and in a log one line a case. */
 function watcher(total: number): Pick<RunOptions, 'onBegin' | 'onResult'> {
-  if (!process.stdout.isTTY) return { onResult: (result, done) => print(`${done}/${total} ${caseLine(result)}`) }
+  if (!process.stdout.isTTY)
+    return {
+      // What was not run is counted at the end.
+      onResult: (result, done) => {
+        if (result.outcome !== 'not-run') print(`${done}/${total} ${caseLine(result)}`)
+      },
+    }
   const began = performance.now()
   const bar = progress({ max: total })
   let failed = 0

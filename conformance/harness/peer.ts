@@ -377,14 +377,15 @@ export class Peer {
     const { channel, seqno, size } = heard
     const edge = this.#granted.get(channel) ?? INITIAL_WINDOW
     const end = advance(seqno, size)
-    if (size > 0 && distance(end, edge) > 0x7fff_ffff && this.#faults.length < 100)
+    const beyond = distance(end, edge) > 0x7fff_ffff
+    if (size > 0 && beyond && this.#faults.length < 100)
       this.#faults.push({
         requirement: 'R3081-3.1.2-01',
         detail: `on channel ${channel} octets up to ${end} came, the window ends at ${edge}`,
       })
     this.#received.set(channel, end)
-    // At half a window, as one who has taken everything.
-    if (this.credits && distance(end, edge) <= INITIAL_WINDOW / 2) this.#credit(channel, end)
+    // At half a window, as one who has taken everything; what was too much is known, and need not stop the rest.
+    if (this.credits && (beyond || distance(end, edge) <= INITIAL_WINDOW / 2)) this.#credit(channel, end)
   }
 
   #credit(channel: number, ackno: number): void {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { MAX_NUMBER, MAX_SEQNO } from '../../src/beep/limits.js'
 import { may, must, section } from '../harness/case.js'
 import { Failure, Unsupported } from '../harness/failure.js'
-import { expectGoingOn, expectRequest, expectTaken, plain } from '../harness/framing.js'
+import { expectGoingOn, expectRequest, expectTaken, plain, writeInPieces } from '../harness/framing.js'
 import { bodyOf, type Peer } from '../harness/peer.js'
 
 /** The target may take what was sent, or end the session. */
@@ -65,6 +65,25 @@ export const lawful = section('rfc3080/2.2.1', 'Frame Syntax', [
       await peer.echo(MAX_NUMBER, 2_147_483_646, 'x'.repeat(10_000))
       await peer.echo(MAX_NUMBER, MAX_NUMBER, 'y'.repeat(1000))
       return undefined
+    },
+  ),
+  must(
+    'long-header-in-pieces',
+    {
+      title: 'a header of forty octets, one at a time',
+      judges: ['R3080-2.2.1-14', 'RIMP-01'],
+      quote: 'common = channel SP msgno SP more SP seqno SP size',
+      sends: 'MSG 2147483647 on channel 2147483647, after 10000 octets on it, each octet in a write of its own',
+      expects: 'the body comes back',
+      of: 'listener',
+    },
+    async (peer) => {
+      await peer.greet()
+      const { keyword, element } = await peer.start(MAX_NUMBER, peer.profile)
+      if (keyword === 'ERR') throw new Unsupported(`channel ${MAX_NUMBER} is refused (${element.attributes.code})`)
+      await peer.echo(MAX_NUMBER, 2_147_483_646, 'x'.repeat(10_000))
+      await writeInPieces(peer, peer.frame(`MSG ${MAX_NUMBER} ${MAX_NUMBER} .`, plain('y'.repeat(100))), [1])
+      return expectTaken(peer, MAX_NUMBER, MAX_NUMBER, 'y'.repeat(100))
     },
   ),
   may.hold(

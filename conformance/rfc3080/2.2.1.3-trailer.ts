@@ -1,4 +1,5 @@
 // The trailer of a frame (RFC 3080 §2.2.1.3).
+import { Buffer } from 'node:buffer'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { type Draft, must, section } from '../harness/case.js'
@@ -117,6 +118,22 @@ export const trailer = section('rfc3080/2.2.1.3', 'Frame Trailer', [
       )
       if (early?.kind === 'data') throw new Failure(`${early.keyword} ${early.msgno} came for a message that was never complete`)
       return undefined
+    },
+  ),
+  must(
+    'empty-frame-with-another',
+    {
+      title: 'an empty frame with five other octets for a trailer',
+      judges: ['R3080-2.2.1.3-02', 'R3080-2.2.1-11'],
+      quote: WRONG,
+      sends: 'an empty first frame that ends in lower case, and a good last frame',
+      expects: 'the session ends without an answer',
+    },
+    async (peer) => {
+      const channel = await peer.channel()
+      const first = peer.frame(`MSG ${channel} 0 *`, '', { trailer: 'end\r\n' })
+      peer.write(Buffer.concat([first, peer.frame(`MSG ${channel} 0 .`, '\r\nhello')]))
+      return peer.expectTermination()
     },
   ),
   must(

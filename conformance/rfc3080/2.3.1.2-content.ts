@@ -20,6 +20,13 @@ async function initialized(peer: Peer, content: string, attributes = ''): Promis
   return saw
 }
 
+/** What becomes of a start that holds an initialization message: `RPY`, or the reply code. Another channel is asked for each time. */
+async function outcome(peer: Peer, content: string, attributes = ''): Promise<string> {
+  if (peer.greeting === undefined) await peer.greet()
+  const { keyword, element } = await askRaw(peer, labelled(start(peer.number(), profile(peer.profile, content, attributes))))
+  return keyword === 'ERR' ? `ERR ${element.attributes.code}` : keyword
+}
+
 export const content = [
   ...(
     [
@@ -47,6 +54,38 @@ export const content = [
       },
       (peer) => initialized(peer, text, attributes),
     ),
+  ),
+  must(
+    'content-4k-like-less',
+    {
+      title: 'an initialization message of 4096 octets, and one of 4095',
+      judges: ['R3080-2.3.1.2-07'],
+      quote: 'must be no longer than 4K octets in length',
+      sends: 'a start that holds 4095 octets, and one that holds 4096',
+      expects: 'RPY to both, or the same refusal',
+    },
+    async (peer) => {
+      const saw: string[] = []
+      for (const size of [4095, 4096]) saw.push(await outcome(peer, 'x'.repeat(size)))
+      if (saw[0] !== saw[1]) throw new Failure(`4095 octets: ${saw[0]}; 4096: ${saw[1]}`)
+      return saw[0]
+    },
+  ),
+  must(
+    'content-base64-in-any-lines',
+    {
+      title: 'the same octets in base64, on one line and in lines with white space around them',
+      judges: ['R3080-2.3.1.2-27', 'R3080-7.1-03'],
+      quote: 'specifies an initialization message given to the channel as soon as it is created',
+      sends: 'a start that holds three octets in base64, and one that holds them in two lines',
+      expects: 'RPY to both, or the same refusal',
+    },
+    async (peer) => {
+      const saw: string[] = []
+      for (const text of ['AAEC', '\r\n AA\r\n EC\r\n ']) saw.push(await outcome(peer, text, " encoding='base64'"))
+      if (saw[0] !== saw[1]) throw new Failure(`on one line: ${saw[0]}; in two: ${saw[1]}`)
+      return saw[0]
+    },
   ),
   should(
     'content-above-4k',

@@ -100,6 +100,25 @@ const said = [
     },
   ),
   must.hold(
+    'said-with-the-language-of-another-choice',
+    {
+      title: 'the language of a refusal’s text is not the first that we like, though it may be among them',
+      judges: ['R3080-2.3.1.5-08', 'R3080-2.3.1.1-06'],
+      quote: 'attribute is absent only if the language indicated',
+      sends: "a greeting with localize='tlh' and others behind it, and a start of a profile that nobody has",
+      expects: 'no text, or a text with xml:lang',
+      samples: fc.constantFrom('tlh en', 'tlh i-default', 'tlh en-US en', 'tlh de en i-default'),
+    },
+    async (peer, languages) => {
+      await peer.greet([peer.profile], ` localize='${languages}'`)
+      const { keyword, element } = await peer.start(peer.number(), NOWHERE)
+      if (keyword !== 'ERR') throw new Failure(`expected ERR; ${keyword} came`)
+      if (element.text !== '' && element.attributes['xml:lang'] === undefined)
+        throw new Failure(`the text ${JSON.stringify(element.text)} has no xml:lang`)
+      return undefined
+    },
+  ),
+  must.hold(
     'said-well-formed',
     {
       title: 'refusals of starts that hold characters with a meaning in XML',

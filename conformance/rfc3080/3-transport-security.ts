@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { INITIAL_WINDOW } from '../../src/beep/limits.js'
 import { may, must, section } from '../harness/case.js'
+import { CREDENTIALS } from '../harness/credentials.js'
 import { Failure, Unsupported } from '../harness/failure.js'
 import { expectStill, finish, pattern, stalled, WIDE } from '../harness/flow.js'
 import { plain } from '../harness/framing.js'
@@ -57,6 +58,24 @@ export const transportSecurity = section('rfc3080/3', 'Transport Security', [
         .filter(({ channel, keyword, msgno }) => channel === 0 && keyword === 'RPY' && msgno === 0)
       if (after.length !== 2) throw new Failure(`${after.length} greetings came, one before TLS and one after it are due`)
       if (after[1]?.seqno !== 0) throw new Failure(`the seqno of the new greeting is ${after[1]?.seqno}`)
+      return undefined
+    },
+  ),
+  must(
+    'greets-without-being-greeted',
+    {
+      title: 'the greeting after the handshake waits for nobody',
+      judges: ['R3080-3-03', 'R3080-2.3.1.1-02'],
+      quote: ANEW,
+      sends: 'TLS, and nothing',
+      expects: 'RPY 0 0',
+      needs: 'tls',
+    },
+    async (peer) => {
+      if (peer.target === 'listener') expectProceed(await askForTls(peer))
+      else peer.write(replyToReady(peer, await readyOf(peer), '<proceed />'))
+      await peer.tune(peer.target === 'listener' ? 'client' : 'server', CREDENTIALS)
+      await peer.greeted()
       return undefined
     },
   ),

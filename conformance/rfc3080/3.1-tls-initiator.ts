@@ -1,5 +1,6 @@
 // The TLS profile as an initiator asks for it (RFC 3080 §3.1).
 import { Buffer } from 'node:buffer'
+import { setTimeout as wait } from 'node:timers/promises'
 import fc from 'fast-check'
 import { must, section } from '../harness/case.js'
 import { escapeXml } from '../harness/element.js'
@@ -26,6 +27,9 @@ async function expectNoHandshake(peer: Peer): Promise<string> {
   if (!settled) throw new Failure('it neither went on nor ended the session', 'timeout')
   return connection.ending === 'open' ? 'it goes on in clear' : 'it ends the session'
 }
+
+/** Milliseconds in which a peer that may speak would. */
+const MOMENT = 300
 
 /** Refuses or answers `<ready>` in a way that grants nothing. */
 function answerWith(peer: Peer, ready: Ready, element: string): void {
@@ -139,6 +143,31 @@ export const tlsClient = section('rfc3080/3.1', 'The TLS Transport Security Prof
       answerWith(peer, ready, '<proceed />')
       await secure(peer)
       return answered ? 'it answers first' : 'it does not answer any more'
+    },
+  ),
+  must(
+    'silent-when-asked-after-ready',
+    {
+      title: 'a question of ours behind <ready />',
+      judges: ['R3080-3.1.3.1-03', 'R3080-3.1.3.1-05'],
+      quote: 'must not send any further traffic on the underlying transport service until',
+      sends: 'when <ready /> has come a start on channel 0, and a moment later <proceed />',
+      expects: 'nothing until <proceed />, and then the handshake; or the end of the session',
+      of: 'initiator',
+      needs: 'tls',
+    },
+    async (peer) => {
+      const ready = await readyOf(peer)
+      const { history } = peer.connection
+      const before = history.length
+      peer.write(question(peer).octets)
+      await wait(MOMENT)
+      const said = history.slice(before).find((each) => each.kind !== 'data' || each.keyword !== 'MSG' || each.channel !== 0)
+      if (said !== undefined) throw new Failure(`${said.kind === 'data' ? `${said.keyword} ${said.channel}` : said.kind} came`)
+      if (peer.connection.ending !== 'open') return 'it ends the session'
+      answerWith(peer, ready, '<proceed />')
+      await secure(peer)
+      return undefined
     },
   ),
   must(

@@ -164,6 +164,28 @@ const refusals = [
       (peer) => refused(peer, labelled(document)),
     ),
   ),
+  ...(
+    [
+      ['latin-1', 'an octet of Latin-1', ` serverName='caf\u00e9'`, '', 'R3080-6.4-02'],
+      ['overlong', 'an overlong sequence of UTF-8', ` serverName='\u00c0\u00af'`, '', 'R3080-6.4-02'],
+      ['cut', 'a character of UTF-8 that is cut', ` serverName='\u00e2\u0082'`, '', 'R3080-6.4-02'],
+      ['doctype', 'DOCTYPE', '', '<!DOCTYPE start>', 'R3080-6.4-05'],
+      ['entity', 'a reference to an entity that nobody has declared', ` serverName='&beep;'`, '', 'R3080-2.2.2.1-01'],
+      ['control', 'a control character', ` serverName='\u0001'`, '', 'R3080-2.2.2.1-01'],
+    ] as const
+  ).map(([slug, title, attributes, before, judged]) =>
+    must(
+      `refused-though-served-${slug}`,
+      {
+        title: `a start of the profile that is served, with ${title} in it`,
+        judges: [judged, 'R3080-2.3.1.5-03'],
+        quote: 'containing a poorly-formed or unexpected element',
+        sends: title,
+        expects: 'ERR: it is refused for what is wrong with it; the session lives',
+      },
+      (peer) => refused(peer, labelled(Buffer.from(before + start(1, profile(peer.profile), attributes), 'latin1'))),
+    ),
+  ),
   must(
     'refused-no-payload',
     {

@@ -1,9 +1,10 @@
 // Sending within the window (RFC 3081 §3.1.2): what the target says, and what it is told beyond its own window.
 import { Buffer } from 'node:buffer'
+import { setTimeout as wait } from 'node:timers/promises'
 import fc from 'fast-check'
 import { INITIAL_WINDOW, MAX_NUMBER } from '../../src/beep/limits.js'
 import { may, must, section, should } from '../harness/case.js'
-import { Failure } from '../harness/failure.js'
+import { Failure, Unsupported } from '../harness/failure.js'
 import { expectUpTo, finish, pattern, stalled, WIDE } from '../harness/flow.js'
 import { expectNoFault, expectTaken, plain } from '../harness/framing.js'
 import type { Peer } from '../harness/peer.js'
@@ -14,6 +15,17 @@ const WITHIN = 'within the window advertised by the receiving BEEP peer'
 /** Frames of a channel that came, the target's own MSGs or its replies. */
 function framesOf(peer: Peer, channel: number): DataFrame[] {
   return peer.connection.history.filter((each): each is DataFrame => each.kind === 'data' && each.channel === channel)
+}
+
+/** Milliseconds after which credit that was due has been said. */
+const QUIET = 500
+
+/** Whether a SEQ comes for the channel in that time. */
+async function moves(peer: Peer, channel: number): Promise<boolean> {
+  const count = () => peer.seqs.filter((seq) => seq.channel === channel).length
+  const before = count()
+  await wait(QUIET)
+  return count() > before
 }
 
 export const sending = section('rfc3081/3.1.2', 'Sending Messages', [
@@ -189,6 +201,28 @@ export const sending = section('rfc3081/3.1.2', 'Sending Messages', [
       const channel = await peer.channel()
       await peer.expectAlive()
       peer.send(`MSG ${channel} 0 .`, plain(pattern(peer.room(channel) - 1)))
+      return peer.expectTermination()
+    },
+  ),
+  should(
+    'beyond-a-window-that-has-grown',
+    {
+      title: 'one octet more than a window holds that is larger than at first',
+      judges: ['R3081-3.1.2-06'],
+      quote: '',
+      sends:
+        'messages until the window has grown and is quiet, then the header of a frame of one octet more than there is room for',
+      expects: 'the session ends without an answer',
+    },
+    async (peer) => {
+      const channel = await peer.channel()
+      const last = () => peer.seqs.findLast((seq) => seq.channel === channel)
+      for (let msgno = 0; msgno < 40 && (last()?.window ?? 0) <= INITIAL_WINDOW; msgno++)
+        await peer.echo(channel, msgno, pattern(6000))
+      if ((last()?.window ?? 0) <= INITIAL_WINDOW) throw new Unsupported('its window does not grow')
+      // Credit that it still owes would move the edge.
+      for (let more = true, tries = 0; more && tries < 10; tries++) more = await moves(peer, channel)
+      peer.write(`MSG ${channel} 1000 . ${peer.due(channel)} ${peer.room(channel) + 1}\r\n`)
       return peer.expectTermination()
     },
   ),

@@ -34,7 +34,7 @@ export function summary(results: Results): string {
   if (died !== undefined) lines.push('', `The target stopped to work, ${printable(died)}`)
   if (missed > 0) lines.push(`${missed} cases were not run`)
   lines.push('', `${counts(cases)} in ${results.seconds} s, seed ${results.seed}${strict ? ', strict' : ''}`)
-  lines.push(unexpected.length === 0 && died === undefined ? 'Nothing unexpected.' : `${unexpected.length} unexpected.`)
+  lines.push(unexpected.length === 0 && died === undefined ? 'Nothing unexpected.' : `${shown.length} unexpected.`)
   return `${lines.join('\n')}\n`
 }
 
