@@ -217,8 +217,10 @@ export const sending = section('rfc3081/3.1.2', 'Sending Messages', [
     async (peer) => {
       const channel = await peer.channel()
       const last = () => peer.seqs.findLast((seq) => seq.channel === channel)
-      for (let msgno = 0; msgno < 40 && (last()?.window ?? 0) <= INITIAL_WINDOW; msgno++)
-        await peer.echo(channel, msgno, pattern(6000))
+      for (let msgno = 0; msgno < 40 && (last()?.window ?? 0) <= INITIAL_WINDOW; msgno++) {
+        await peer.message(channel, msgno, plain(pattern(6000)))
+        await peer.reply(channel, msgno)
+      }
       if ((last()?.window ?? 0) <= INITIAL_WINDOW) throw new Unsupported('its window does not grow')
       // Credit that it still owes would move the edge.
       for (let more = true, tries = 0; more && tries < 10; tries++) more = await moves(peer, channel)
