@@ -52,7 +52,7 @@ export function addCardCommands(program: Command): void {
     .option('--status <text>', `status text, up to ${MAX_STATUS} characters`, textArgument(MAX_STATUS), '')
     .option(
       '--sequence <number>',
-      'grows with every card (default: the time in seconds)',
+      'grows with every card (default: the time in milliseconds)',
       numberArgument(0, Number.MAX_SAFE_INTEGER),
     )
     .requiredOption('--der <file>', 'where to write the card; - is stdout')
@@ -90,7 +90,7 @@ export function addCardCommands(program: Command): void {
 
 async function makeCard(options: MakeOptions): Promise<void> {
   const now = Date.now()
-  const { host, port, address: addresses, external, availability, status, sequence = Math.floor(now / 1000) } = options
+  const { host, port, address: addresses, external, availability, status, sequence = now } = options
   const { identity } = await openIdentity(options)
   const fields = { nickname: identity.nickname, host, port, addresses, external, availability, status, sequence }
   const der = await signCard(identity, fields, { now })

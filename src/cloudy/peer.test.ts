@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/
 import { connect, type Listener, listen, ReplyError, type Session } from '../beep/index.js'
 import { deferred } from '../beep/promises.js'
 import { startTls, tls } from '../profiles/index.js'
-import { signCard } from './calling-card.js'
+import { signCard, verifyCard } from './calling-card.js'
 import { advertise, defaultHost } from './discovery/bonjour.js'
 import { Identity } from './identity.js'
 import { Peer, type PeerOptions, type Seen } from './peer.js'
@@ -90,6 +90,17 @@ describe('cards', () => {
     await show('garbage', Buffer.alloc(600, 7), 4004)
     expect(await ignored).toMatch(/not DER|structure/)
   })
+})
+
+test('the cards of the next start are newer, however often the last one changed its state', async () => {
+  let now = Date.now()
+  const sequenceOf = ({ card }: Peer) => verifyCard(card, { now }).sequence
+  const first = await peer(ada, { now: () => now })
+  for (let count = 0; count < 60; count++) await first.setState(count % 2 === 0 ? 'away' : 'busy')
+  const last = sequenceOf(first)
+  await first.close()
+  now += 100
+  expect(sequenceOf(await peer(ada, { now: () => now }))).toBeGreaterThan(last)
 })
 
 describe('keys', () => {

@@ -20,7 +20,6 @@ import { type ObjectsOptions, objects } from './profiles/objects.js'
 import { personOf, verifyKey } from './profiles/person.js'
 import type { Lane } from './race.js'
 import { PortMapper, type PortMapperOptions, type Reachability } from './reachability/port-mapper.js'
-import { toSeconds } from './signed-object.js'
 import { Gate, type Trust } from './trust.js'
 import { Untuned } from './untuned.js'
 
@@ -331,9 +330,9 @@ export class Peer implements AsyncDisposable {
   async #signCard(host: string): Promise<Uint8Array> {
     const { availability, status } = this.#state
     const now = this.#now()
-    // It grows across restarts too, without having been kept.
+    // It grows across restarts too, without having been kept: nobody changes a card every millisecond.
     this.#signed = now
-    this.#sequence = Math.max(this.#sequence + 1, toSeconds(now))
+    this.#sequence = Math.max(this.#sequence + 1, Math.floor(now))
     const { nickname } = this.identity
     const mapping = this.#mapper?.reachability.mapping
     const external = mapping && { address: mapping.externalAddress, port: mapping.externalPort }
