@@ -55,9 +55,18 @@ export class Announcement {
     return this.#instance
   }
 
-  /** Claims a name and announces it. @throws Error when every name is taken */
+  /**
+   * Claims a name and announces it. Whoever says that every name is theirs keeps nobody from listening and dialling: it is reported, and tried again for
+   * as long as it takes.
+   */
   async begin(): Promise<void> {
-    await this.#claim(1)
+    try {
+      await this.#claim(1)
+    } catch (error) {
+      if (this.#ended.signal.aborted) throw error
+      this.#links.report(error as Error)
+      this.#takeTurn(() => wait(PATIENCE, undefined, this.#waiting).then(() => this.#claimAtLast(1)))
+    }
     this.#links.on('opened', (link) => this.#takeTurn(() => this.#settle(link)))
     this.#links.on('changed', (link) => this.#renew(link))
     this.#links.on('closed', (link) => this.#forget(link))
@@ -100,15 +109,23 @@ export class Announcement {
     if (await isFree(link, this.#ownRecords(this.#instance), this.#ended.signal, patience)) return this.#announce(link)
     // On this link the name is another's: no goodbye there, it would be theirs.
     await Promise.all([...this.#states.keys()].map((each) => this.#leave(each, each === link ? 'silence' : 'goodbye')))
+    return this.#claimAtLast(this.#number + 1)
+  }
+
+  async #claimAtLast(first: number): Promise<void> {
     for (;;) {
       try {
-        return await this.#claim(this.#number + 1)
+        return await this.#claim(first)
       } catch (error) {
         if (this.#ended.signal.aborted) throw error
         this.#links.report(error as Error)
-        await wait(PATIENCE, undefined, { ref: false, signal: this.#ended.signal })
+        await wait(PATIENCE, undefined, this.#waiting)
       }
     }
+  }
+
+  get #waiting() {
+    return { ref: false, signal: this.#ended.signal }
   }
 
   #takeTurn(action: () => Promise<void>): void {

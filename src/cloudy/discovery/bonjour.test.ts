@@ -223,6 +223,29 @@ describe('what a stranger says', () => {
     expect(here.of(name).some((event) => 'gone' in event)).toBe(false)
   }, 10_000)
 
+  test('somebody who says that every name is theirs keeps nobody from beginning; when they stop, a name is claimed', async () => {
+    const name = unique('Ada')
+    const here = await watcher()
+    const names = [name, ...Array.from({ length: 14 }, (_, at) => `${name} (${at + 2})`)]
+    const theirs = cardToTxt(Buffer.from('theirs'))
+    const squatting = setInterval(() => {
+      for (const instance of names) void say(announcement({ instance, txt: theirs }))
+    }, 100)
+    const reported: string[] = []
+    const octets = Buffer.from('card')
+    try {
+      const ada = await advertise({
+        ...{ instance: name, host: 'test-host.local', port: 4014, card: octets, loopbackOnly: true },
+        onError: ({ message }) => reported.push(message),
+      })
+      open.push({ close: () => ada.withdraw() })
+      expect(reported).toEqual(['All of 15 names for the service are taken on this network'])
+    } finally {
+      clearInterval(squatting)
+    }
+    await here.until((events) => events.find((event) => 'seen' in event && same(event.seen.card, octets)), 15_000)
+  }, 30_000)
+
   test('what is asked a hundred times is answered once a second', async () => {
     const ada = await advertised({ instance: unique('Ada'), port: 4013, card: Buffer.from('card') })
     const ear = createSocket({ type: 'udp4', reuseAddr: true })

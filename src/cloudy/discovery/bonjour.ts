@@ -67,7 +67,8 @@ export function defaultHost(): string {
 /**
  * Advertises a card; resolves when it has been announced, a second after the call unless names are taken.
  * Without a network it resolves too, and announces as soon as there is one.
- * @throws RangeError for a card, port or host name that cannot be advertised; Error when port 5353 cannot be shared or every name is taken
+ * Where every name is taken it resolves, reports that, and tries again every five seconds.
+ * @throws RangeError for a card, port or host name that cannot be advertised; Error when port 5353 cannot be shared
  */
 export async function advertise(options: AdvertiseOptions): Promise<Advertisement> {
   const { port, instance: wish, host = HOST } = options
