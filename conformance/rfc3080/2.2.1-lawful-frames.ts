@@ -16,6 +16,14 @@ async function takenOrTerminated(peer: Peer): Promise<string> {
   }
 }
 
+/** The channel of the largest number, with 10,000 octets on it already: a header there has forty octets. @throws Unsupported when it is refused */
+async function farAlong(peer: Peer): Promise<void> {
+  await peer.greet()
+  const { keyword, element } = await peer.start(MAX_NUMBER, peer.profile)
+  if (keyword === 'ERR') throw new Unsupported(`channel ${MAX_NUMBER} is refused (${element.attributes.code})`)
+  await peer.echo(MAX_NUMBER, 2_147_483_646, 'x'.repeat(10_000))
+}
+
 export const lawful = section('rfc3080/2.2.1', 'Frame Syntax', [
   must(
     'smallest',
@@ -59,10 +67,7 @@ export const lawful = section('rfc3080/2.2.1', 'Frame Syntax', [
       of: 'listener',
     },
     async (peer) => {
-      await peer.greet()
-      const { keyword, element } = await peer.start(MAX_NUMBER, peer.profile)
-      if (keyword === 'ERR') throw new Unsupported(`channel ${MAX_NUMBER} is refused (${element.attributes.code})`)
-      await peer.echo(MAX_NUMBER, 2_147_483_646, 'x'.repeat(10_000))
+      await farAlong(peer)
       await peer.echo(MAX_NUMBER, MAX_NUMBER, 'y'.repeat(1000))
       return undefined
     },
@@ -78,10 +83,7 @@ export const lawful = section('rfc3080/2.2.1', 'Frame Syntax', [
       of: 'listener',
     },
     async (peer) => {
-      await peer.greet()
-      const { keyword, element } = await peer.start(MAX_NUMBER, peer.profile)
-      if (keyword === 'ERR') throw new Unsupported(`channel ${MAX_NUMBER} is refused (${element.attributes.code})`)
-      await peer.echo(MAX_NUMBER, 2_147_483_646, 'x'.repeat(10_000))
+      await farAlong(peer)
       await writeInPieces(peer, peer.frame(`MSG ${MAX_NUMBER} ${MAX_NUMBER} .`, plain('y'.repeat(100))), [1])
       return expectTaken(peer, MAX_NUMBER, MAX_NUMBER, 'y'.repeat(100))
     },
