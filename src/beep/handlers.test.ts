@@ -1,6 +1,6 @@
 // What handlers give and throw though no type allows it, and bodies that nobody wants any more: nothing else is lost, and nothing is held.
 import { Readable } from 'node:stream'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { CREDENTIALS } from '../../conformance/harness/credentials.js'
 import { startTls, tls } from '../profiles/tls.js'
 import { type Profile, ReplyError, Tuning } from './index.js'
@@ -22,7 +22,13 @@ const fails = () => {
 
 describe('what a handler gives', () => {
   test.each<[string, () => unknown, number]>([
-    ['a refusal whose text is none', () => Promise.reject(new ReplyError(550, new Error('no text') as unknown as string)), 550],
+    [
+      'a refusal whose text is none',
+      () => {
+        throw new ReplyError(550, new Error("can't") as unknown as string)
+      },
+      550,
+    ],
     // biome-ignore lint/suspicious/noThenProperty: that is the point
     ['what throws when it is awaited', () => ({ then: fails }), 451],
     ['what throws when it is looked at', () => Object.defineProperty({}, 'body', { get: fails }), 451],
@@ -59,14 +65,15 @@ describe('what a handler gives', () => {
   })
 
   test('a profile that ends the session when it is asked to close leaves no timer behind', async () => {
-    const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
     const profile: Profile = { uri: 'u:x', close: (channel) => channel.session.terminate() }
-    const before = timers()
-    const { session, peer } = await rawPair('listener', { profiles: [profile] })
+    const { session, peer } = await rawPair('listener', { profiles: [profile], settleTimeout: 12_345 })
     await rawStart(peer, 1, 'u:x')
+    const timers = jest.spyOn(globalThis, 'setTimeout')
     peer.say(peer.management('MSG 2', `<close number='1' code='200' />`))
     await session.closed
-    expect(timers()).toBeLessThanOrEqual(before)
+    const times = timers.mock.calls.map(([, milliseconds]) => milliseconds)
+    timers.mockRestore()
+    expect(times).not.toContain(12_345)
   })
 })
 
