@@ -390,9 +390,8 @@ export class Peer {
 
   #credit(channel: number, ackno: number): void {
     const { heardAtWrite } = this.connection
-    this.seq(channel, ackno, INITIAL_WINDOW)
     // It is no deed of the case: what the target said since its last one still counts as a reaction to that.
-    this.connection.heardAtWrite = heardAtWrite
+    this.seq(channel, ackno, INITIAL_WINDOW).connection.heardAtWrite = heardAtWrite
   }
 }
 
