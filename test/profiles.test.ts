@@ -166,7 +166,7 @@ function shape({ from, header, headers, body }: Said): string {
     .replace(/\b[0-9a-f]{64}\b/g, 'DIGEST')
     .replace(/"since":\d+/g, '"since":N')
     .replace(/>M[A-Za-z0-9+/=]{99,}</g, '>DER<')
-  return [from, keyword, channel, msgno, contentType(headers), same.replace(/\d+ seconds/g, 'N seconds')].join(' ')
+  return [from, keyword, channel, msgno, contentType(headers), same.replace(/\d{4}-\d\d-\d\dT[0-9:]{8}Z/g, 'TIME')].join(' ')
 }
 
 const isText = (octets: Buffer) => /^[\t\r\n -~]*$/.test(octets.toString('latin1'))

@@ -15,11 +15,11 @@ import { readCms } from '../cloudy/cms.js'
 import { MAX_CARD } from '../cloudy/discovery/txt-record.js'
 import { parseJson } from '../cloudy/json.js'
 import { ObjectError } from '../cloudy/object-error.js'
-import { isObject } from '../cloudy/signed-object.js'
+import { isObject, timeText } from '../cloudy/signed-object.js'
 import { inQuotes } from '../cloudy/text.js'
 import { readBounded, STANDARD, writeNew } from './files.js'
 import { type IdentityOptions, openIdentity, withIdentity } from './identity-file.js'
-import { judge, numberArgument, printJson, printLines, textArgument, timeArgument, timeText, type Verdict } from './report.js'
+import { judge, numberArgument, printJson, printLines, textArgument, timeArgument, type Verdict } from './report.js'
 
 interface DerOptions {
   readonly der: string

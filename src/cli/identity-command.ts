@@ -3,13 +3,14 @@ import { access, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { Identity } from '../cloudy/identity.js'
+import { timeText } from '../cloudy/signed-object.js'
 import { acceptSuccession, revoke, succeed } from '../cloudy/succession.js'
 import { inQuotes, MAX_NICKNAME } from '../cloudy/text.js'
 import { isExisting, writeNew } from './files.js'
 import { describeIdentity, type IdentityOptions, identityPath, openIdentity, withIdentity } from './identity-file.js'
 import { askNewPassphrase, canAsk, givenPassphrase, passphraseFrom } from './passphrase.js'
 import { qrLines } from './qr.js'
-import { printJson, printLines, textArgument, timeArgument, timeText } from './report.js'
+import { printJson, printLines, textArgument, timeArgument } from './report.js'
 
 interface Options extends IdentityOptions {
   readonly json?: boolean

@@ -3,21 +3,12 @@ import type { Command } from 'commander'
 import { CARD_TYPE, verifyCard } from '../cloudy/calling-card.js'
 import { type Json, parseJson } from '../cloudy/json.js'
 import type { ObjectError } from '../cloudy/object-error.js'
-import { LAST_SECOND, MAX_LIFETIME, MAX_OBJECT, type SignedObject, verifyObject } from '../cloudy/signed-object.js'
+import { LAST_SECOND, MAX_LIFETIME, MAX_OBJECT, type SignedObject, timeText, verifyObject } from '../cloudy/signed-object.js'
 import { isKeyStatement, type KeyStatement, verifyKeyStatement } from '../cloudy/succession.js'
 import { inQuotes } from '../cloudy/text.js'
 import { readBounded, STANDARD, writeNew } from './files.js'
 import { type IdentityOptions, openIdentity, withIdentity } from './identity-file.js'
-import {
-  fingerprintArgument,
-  judge,
-  numberArgument,
-  printJson,
-  printLines,
-  timeArgument,
-  timeText,
-  type Verdict,
-} from './report.js'
+import { fingerprintArgument, judge, numberArgument, printJson, printLines, timeArgument, type Verdict } from './report.js'
 
 interface SignOptions extends IdentityOptions {
   readonly type: string

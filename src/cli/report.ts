@@ -21,11 +21,6 @@ export function printLines(lines: { readonly [name: string]: string | undefined 
   process.stdout.write(said.map(([name, value]) => `${name.padEnd(width)}  ${sanitise(value, MAX_VALUE)}\n`).join(''))
 }
 
-/** A time in seconds since 1970 as text. */
-export function timeText(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000', '')
-}
-
 /** What was found, to be said in either way. */
 export interface Verdict {
   /** Why it is not valid, though it can be shown. */

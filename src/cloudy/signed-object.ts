@@ -145,6 +145,11 @@ export function toSeconds(now: Date | number): number {
   return seconds
 }
 
+/** A time in seconds since 1970 as text, such as `2026-05-01T12:00:00Z`. */
+export function timeText(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000', '')
+}
+
 /** Whether an application may sign objects of this type. */
 export function isOpenType(type: string): boolean {
   return type.length <= MAX_TYPE && TYPE.test(type) && !type.startsWith(RESERVED_TYPE)
@@ -168,8 +173,8 @@ function checkEnvelope(envelope: Envelope, options: VerifyOptions): void {
   const longest = options.maxLifetime ?? (LASTING.includes(envelope.type) ? LAST_SECOND : MAX_LIFETIME)
   if (options.type !== undefined && envelope.type !== options.type) throw new ObjectError('type')
   if (lifetime <= 0 || lifetime > longest) throw new ObjectError('lifetime', `${lifetime} seconds`)
-  if (envelope.issued > now + CLOCK_TOLERANCE) throw new ObjectError('from-future', `${envelope.issued - now} seconds ahead`)
-  if (envelope.expires <= now) throw new ObjectError('expired', `${now - envelope.expires} seconds ago`)
+  if (envelope.issued > now + CLOCK_TOLERANCE) throw new ObjectError('from-future', timeText(envelope.issued))
+  if (envelope.expires <= now) throw new ObjectError('expired', timeText(envelope.expires))
   if (options.recipient !== undefined && envelope.to !== undefined && envelope.to !== options.recipient)
     throw new ObjectError('recipient')
 }
