@@ -65,6 +65,6 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .ladder button[aria-pressed=true] { color: var(--accent); border-color: var(--accent); }
 .from-L button { margin-left: 14%; }
 pre.hex { color: var(--soft); margin-top: .3rem !important; white-space: pre; }
-@media (max-width: 700px) { td > button span { display: block; } .level { display: none; } thead th:nth-child(2) { display: none; } thead th:nth-child(n+3), td.cell { width: auto; } thead th { position: static; } main, header { padding-inline: .7rem; } }
+@media (max-width: 700px) { form { position: static; } table { display: block; overflow-x: auto; } .details { position: sticky; left: 0; width: calc(100vw - 3.4rem); } td > button span { display: block; } .level { display: none; } thead th:nth-child(2) { display: none; } thead th:nth-child(n+3), td.cell { width: auto; } thead th { position: static; } main, header { padding-inline: .7rem; } }
 @media print { form { display: none; } }
 `
