@@ -6,7 +6,7 @@ import { progress } from '@clack/prompts'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { OBJECTS } from './cloudy/kit/visit.js'
 import { CLOUDY_SANITY } from './cloudy/sanity.js'
-import { type Expectations, parseExpectations } from './harness/expectations.js'
+import { parseExpectations } from './harness/expectations.js'
 import { replay } from './harness/replay.js'
 import { html } from './harness/report/html.js'
 import { junit } from './harness/report/junit.js'
@@ -39,6 +39,8 @@ interface Options {
   readonly transcript?: string
 }
 
+/** Stands for stdout where a file is named. */
+const STANDARD = '-'
 /** Milliseconds that anything awaited may take, unless somebody says otherwise. */
 const PATIENCE = 2000
 
@@ -59,13 +61,13 @@ const program = new Command('beep conform')
   .option('--seed <number>', 'seed of the properties; it is always printed', number(0, 2 ** 31 - 1))
   .option('--timeout <ms>', `how long anything awaited may take (default: ${PATIENCE})`, number(10, 600_000))
   .option('--concurrency <count>', 'cases that run at a time', number(1, 64), 1)
-  .option('--json <file>', 'write the results as JSON')
+  .option('--json <file>', 'write the results as JSON; - is stdout, and what is for people goes to stderr then')
   .option('--brief', 'in the JSON, only the conversations of what did not pass, and one of each section')
-  .option('--junit <file>', 'write the results as JUnit XML')
+  .option('--junit <file>', 'write the results as JUnit XML; - as above')
   .option('--html <directory>', 'write the results as one page, index.html')
   .option('--merge <files...>', 'run nothing: make the page for --html of the JSON results of several runs')
   .option('--transcript <file>', "play our side of this transcript instead and compare the target's side")
-  .showHelpAfterError()
+  .showHelpAfterError('(--help says how it is used)')
   .exitOverride()
   .addHelpText(
     'after',
@@ -114,7 +116,11 @@ async function conform(place: string | undefined, patterns: readonly string[], o
   if (options.cloudy && options.listen !== undefined)
     throw new CannotRun('A Cloudy peer is dialled: --cloudy goes with tcp://HOST:PORT or with --exec, not with --listen')
   // What cannot be written is known before the first case runs.
-  for (const file of [options.json, options.junit]) if (file !== undefined) await (await open(file, 'a')).close()
+  const files = [options.json, options.junit].filter((file) => file !== undefined)
+  for (const file of files) if (file !== STANDARD) await (await open(file, 'a')).close()
+  if (files.every((file) => file === STANDARD) && files.length > 1)
+    throw new CannotRun('Only one of --json and --junit can go to stdout')
+  const people = files.includes(STANDARD) ? process.stderr : process.stdout
   if (options.html !== undefined) await mkdir(options.html, { recursive: true })
   const target = await targetOf(place, options)
   const stop = new AbortController()
@@ -126,10 +132,10 @@ async function conform(place: string | undefined, patterns: readonly string[], o
     if (options.transcript !== undefined) return await play(options.transcript, target, options.timeout ?? PATIENCE)
     const profile = options.cloudy ? OBJECTS : options.profile
     if (profile === undefined) throw new CannotRun('Say on which profile the target echoes: --profile URI')
-    const expectations = options.target === undefined ? undefined : await expectationsIn(options.target)
+    const expectations = options.target === undefined ? undefined : await contentOf(options.target, parseExpectations)
     const results = await run({
       target,
-      name: options.name ?? expectations?.name ?? target.place,
+      name: options.name ?? expectations?.name ?? options.exec ?? target.place,
       profile,
       cases,
       ...(options.cloudy ? { sanity: CLOUDY_SANITY } : {}),
@@ -140,11 +146,11 @@ async function conform(place: string | undefined, patterns: readonly string[], o
       tls: options.cloudy ?? options.tls ?? false,
       expectations,
       signal: stop.signal,
-      ...watcher(cases.length),
+      ...watcher(cases.length, people),
     })
-    process.stdout.write(summary(results))
-    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(options.brief ? brief(results) : results)}\n`)
-    if (options.junit !== undefined) await writeFile(options.junit, junit(results))
+    people.write(summary(results))
+    if (options.json !== undefined) await write(options.json, `${JSON.stringify(options.brief ? brief(results) : results)}\n`)
+    if (options.junit !== undefined) await write(options.junit, junit(results))
     if (options.html !== undefined) await page(options.html, [results])
     if (stop.signal.aborted) {
       const judged = results.cases.filter(({ outcome }) => outcome !== 'not-run').length
@@ -157,16 +163,16 @@ async function conform(place: string | undefined, patterns: readonly string[], o
 }
 
 /** While it runs: on a terminal one line that moves, with an estimate, and in a log one line a case. */
-function watcher(total: number): Pick<RunOptions, 'onBegin' | 'onResult'> {
-  if (!process.stdout.isTTY)
+function watcher(total: number, people: NodeJS.WriteStream): Pick<RunOptions, 'onBegin' | 'onResult'> {
+  if (!people.isTTY)
     return {
       // What was not run is counted at the end.
       onResult: (result, done) => {
-        if (result.outcome !== 'not-run') print(`${done}/${total} ${caseLine(result)}`)
+        if (result.outcome !== 'not-run') people.write(`${done}/${total} ${caseLine(result)}\n`)
       },
     }
   const began = performance.now()
-  const bar = progress({ max: total })
+  const bar = progress({ max: total, output: people })
   let failed = 0
   bar.start(`${total} cases`)
   return {
@@ -177,6 +183,11 @@ function watcher(total: number): Pick<RunOptions, 'onBegin' | 'onResult'> {
       if (done === total) bar.stop(`${total} cases`)
     },
   }
+}
+
+async function write(file: string, text: string): Promise<void> {
+  if (file !== STANDARD) return writeFile(file, text)
+  await new Promise<void>((resolve, reject) => process.stdout.write(text, (error) => (error ? reject(error) : resolve())))
 }
 
 async function merge(files: readonly string[], directory: string | undefined): Promise<number> {
@@ -193,22 +204,23 @@ async function page(directory: string, runs: readonly Results[]): Promise<void> 
 }
 
 async function play(file: string, target: Target, patience: number): Promise<number> {
-  const compared = await replay(await readFile(file, 'utf8'), target, patience)
+  const compared = await replay(await contentOf(file, String), target, patience)
   for (const { frame, difference } of compared)
     print(printable(`${difference === undefined ? '✓' : '✗'} ${frame}${difference === undefined ? '' : `: ${difference}`}`))
   return compared.every(({ difference }) => difference === undefined) ? 0 : 1
 }
 
 async function resultsIn(file: string): Promise<Results> {
-  const value = JSON.parse(await readFile(file, 'utf8')) as Partial<Results> | null
+  const value = await contentOf(file, (text) => JSON.parse(text) as Partial<Results> | null)
   if (value?.format !== 'beep-conformance-results' || value.version !== 1 || !Array.isArray(value.cases))
     throw new CannotRun(`${file} holds no results of this program`)
   return value as Results
 }
 
-async function expectationsIn(file: string): Promise<Expectations> {
+/** What a file holds. What is wrong with it, or with reading it, is said with its name. */
+async function contentOf<T>(file: string, parse: (text: string) => T): Promise<T> {
   try {
-    return parseExpectations(await readFile(file, 'utf8'))
+    return parse(await readFile(file, 'utf8'))
   } catch (error) {
     throw new CannotRun(`${file}: ${(error as Error).message}`)
   }

@@ -106,17 +106,21 @@ describe('beep conform', () => {
       file,
       JSON.stringify({ name: 'ours', about: 'a trial', deviations: { 'rfc3080/2.2.1.2/seqno-gap': 'it never looks' } }),
     )
-    const { code, stdout } = await conform(
+    const { code, stdout, stderr } = await conform(
       '--exec',
       LISTENER,
       '--profile',
       ECHO,
       '--target',
       file,
+      '--json',
+      '-',
       '--case',
       'rfc3080/2.2.1.2/seqno-gap',
     )
-    expect(stdout).toContain('listed as a deviation, but it passes')
+    // What is for programs is alone on stdout.
+    expect(JSON.parse(stdout)).toMatchObject({ target: { name: 'ours' }, cases: [{ outcome: 'passed', mended: true }] })
+    expect(stderr).toContain('listed as a deviation, but it passes')
     expect(code).toBe(1)
   }, 30_000)
 
@@ -129,7 +133,10 @@ describe('beep conform', () => {
     ['a file that does not exist', ['tcp://127.0.0.1:1', '--profile', ECHO, '--target', '/nonexistent'], /nonexistent/],
     ['a merge without a page', ['--merge', 'a.json'], /--html DIRECTORY/],
     ['a merge of something else', ['--merge', 'package.json', '--html', '/nonexistent'], /package\.json holds no results/],
-    ['a seed that is none', ['--seed', 'x'], /It is a number/],
+    ['a merge of what is no JSON', ['--merge', 'README.md', '--html', '/nonexistent'], /: README\.md: .*JSON/],
+    ['a merge of a directory', ['--merge', 'src', '--html', '/nonexistent'], /: src: EISDIR/],
+    ['a seed that is none', ['--seed', 'x'], /It is a number.*\n\n?\(--help says how it is used\)\n$/],
+    ['two reports on stdout', ['tcp://127.0.0.1:1', '--profile', ECHO, '--json', '-', '--junit', '-'], /Only one of/],
   ])('what cannot run is exit code 2: %s', async (_, options, why) => {
     const { code, stderr } = await conform(...options)
     expect(stderr).toMatch(why)

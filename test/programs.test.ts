@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { listen, ReplyError } from '../src/index.js'
 
@@ -126,9 +127,32 @@ describe('beep listen and beep ping', () => {
     while (!told.said.includes('released')) await once(child.stdout, 'data')
   })
 
+  test('who has had enough before there was a reply is told that there was none', async () => {
+    let ping: ChildProcess | undefined
+    await using listener = await listen({
+      host: 'localhost',
+      profiles: [
+        {
+          uri: ECHO,
+          message: (_message, _channel, { signal }) => {
+            ping?.kill('SIGINT')
+            return new Promise((resolve) => signal.addEventListener('abort', () => resolve('late')))
+          },
+        },
+      ],
+    })
+    ping = spawn(process.execPath, [BEEP, 'ping', `localhost:${listener.address.port}`, '--profile', ECHO])
+    const [stdout, stderr] = await Promise.all([ping.stdout!, ping.stderr!].map((stream) => text(stream)))
+    if (ping.exitCode === null) await once(ping, 'exit')
+    expect([ping.exitCode, stderr]).toEqual([2, 'beep: Interrupted before a reply came\n'])
+    expect(stdout).not.toContain('sent')
+  })
+
   test('what is no certificate is refused before anybody is dialled', async () => {
     const { code, stderr } = await beep('ping', 'localhost:1', '--profile', ECHO, '--tls', '--ca', 'package.json')
     expect([code, stderr]).toEqual([2, 'beep: package.json holds no certificate in PEM (--ca)\n'])
+    const listen = await beep('listen', '--tls', '--key', 'package.json', '--cert', 'package.json')
+    expect(listen.stderr).toBe('beep: package.json holds no private key without a passphrase in PEM (--key)\n')
   })
 
   test('over a Unix socket, with --json', async () => {

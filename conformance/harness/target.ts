@@ -75,7 +75,10 @@ export async function executed(command: string): Promise<Target> {
           if (!program.running && reached) await start()
           else if (!program.running)
             throw new Unreachable(`the command ended before it listened on port ${program.port}${program.said()}`)
-          else if (performance.now() > deadline) throw error
+          else if (performance.now() > deadline)
+            throw reached
+              ? error
+              : new Unreachable(`nothing listens on port ${program.port}, though the command runs${program.said()}`)
           else await new Promise((resolve) => setTimeout(resolve, PAUSE))
         }
       }

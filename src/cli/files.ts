@@ -16,6 +16,10 @@ export async function readBounded(
   options: { readonly onlyOwner?: boolean } = {},
 ): Promise<Uint8Array> {
   if (path === STANDARD) return readStdin(limit)
+  return readFile(path, limit, options).catch(withName(path))
+}
+
+async function readFile(path: string, limit: number, options: { readonly onlyOwner?: boolean }): Promise<Uint8Array> {
   await using file = await open(path, constants.O_RDONLY)
   const status = await file.stat()
   if (options.onlyOwner && process.platform !== 'win32' && status.isFile() && (status.mode & 0o077) !== 0)
@@ -52,6 +56,14 @@ export async function writeNew(path: string, octets: Uint8Array, options: { read
   }
   if (process.stdout.isTTY) throw new Error('This is nothing for a terminal: name a file, or redirect the output')
   await new Promise<void>((resolve, reject) => process.stdout.write(octets, (error) => (error ? reject(error) : resolve())))
+}
+
+/** Throws an error again, with the name of the file that it is about when it does not say so itself. */
+export function withName(path: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof Error) || error.message.includes(path)) throw error
+    throw new Error(`${path}: ${error.message}`, { cause: error })
+  }
 }
 
 /** Whether something failed because a file is there. */

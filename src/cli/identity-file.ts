@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { Command } from 'commander'
 import { Identity } from '../cloudy/identity.js'
+import { withName } from './files.js'
 import { askPassphrase, canAsk, givenPassphrase, PASSPHRASE_VARIABLE } from './passphrase.js'
 
 /** The options of every command that needs the identity. */
@@ -39,20 +40,18 @@ export async function openIdentity(options: IdentityOptions): Promise<OpenIdenti
   const path = identityPath(options)
   const { encrypted } = await describeIdentity(path)
   const passphrase = encrypted ? ((await givenPassphrase(options.passphraseFile)) ?? (await ask(path))) : undefined
-  return { identity: await Identity.load(path, { passphrase }), path, passphrase }
+  return { identity: await Identity.load(path, { passphrase }).catch(withName(path)), path, passphrase }
 }
 
 /** `Identity.describe`, which says how to make one when there is none. */
 export async function describeIdentity(path: string): ReturnType<typeof Identity.describe> {
-  try {
-    return await Identity.describe(path)
-  } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')) throw cause
+  return Identity.describe(path).catch((cause) => {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')) return withName(path)(cause)
     throw new Error(
       `There is no identity in ${path}: make one with \`cloudy identity make\`, or name another file with --identity`,
       { cause },
     )
-  }
+  })
 }
 
 function ask(path: string): Promise<string> {

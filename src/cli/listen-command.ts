@@ -1,4 +1,5 @@
 // `beep listen`: awaits sessions and serves echo, sink and refusing profiles until it is told to stop.
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
@@ -92,9 +93,27 @@ function told(profile: Profile, tell: (session: Session, what: string) => void):
 
 async function credentials({ key, cert }: ListenCommandOptions) {
   if ((key === undefined) !== (cert === undefined)) throw new Error('--key and --cert belong together')
-  if (key !== undefined && cert !== undefined) return { key: await readFile(key), cert: await readFile(cert) }
+  if (key !== undefined && cert !== undefined)
+    return {
+      key: await pem(key, '--key', (octets) => createPrivateKey(octets)),
+      cert: await pem(cert, '--cert', (octets) => new X509Certificate(octets)),
+    }
   // Half of what this program would load, for a key of the moment.
   const { Identity } = await import('../cloudy/identity.js')
   const identity = await Identity.generate({ nickname: 'beep listen' })
   return { key: identity.privateKeyPem(), cert: identity.certificatePem() }
+}
+
+/** A file that has to hold what `read` reads: what is wrong with it is said with its name, and by us instead of by OpenSSL. */
+async function pem(file: string, option: string, read: (octets: Buffer) => unknown): Promise<Buffer> {
+  const octets = await readFile(file)
+  try {
+    read(octets)
+  } catch (cause) {
+    throw new Error(
+      `${file} holds no ${option === '--key' ? 'private key without a passphrase' : 'certificate'} in PEM (${option})`,
+      { cause },
+    )
+  }
+  return octets
 }

@@ -42,7 +42,7 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
   signal.addEventListener('abort', () => session.terminate(signal.reason as Error))
   // Whoever has had enough is told what was measured, and parts in good order; a second time ends the program.
   const stop = new AbortController()
-  const onInterrupt = () => stop.abort(new Error('Interrupted'))
+  const onInterrupt = () => stop.abort(new Error('Interrupted before a reply came'))
   process.once('SIGINT', onInterrupt)
   try {
     const { profiles } = session.greeting
@@ -63,7 +63,7 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
       await channel.close({ signal })
       await session.release({ signal })
     } catch (error) {
-      if (!stop.signal.aborted) throw error
+      if (!stop.signal.aborted || times.length === 0) throw error
     } finally {
       // What was measured counts, though time was up or somebody had enough.
       if (times.length > 0) summarise(times, wrong, session, options, print)

@@ -4,7 +4,7 @@ import { sanitise } from '../cloudy/text.js'
 
 /** To be called before subcommands are added: they inherit it. */
 export function endsWithCode(program: Command): Command {
-  return program.showHelpAfterError().exitOverride((error) => {
+  return program.showHelpAfterError('(--help says how it is used)').exitOverride((error) => {
     // A program of its own has ended, which nobody awaits.
     if (error.code === 'commander.executeSubCommandAsync') process.exit(error.exitCode)
     throw error
