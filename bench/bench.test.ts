@@ -3,8 +3,9 @@ import { describe, expect, test } from '@jest/globals'
 import { SaxesParser } from 'saxes'
 import { chart } from './chart.js'
 import { type Contestant, keepAsking, Lanes, type Meter } from './contestant.js'
-import { CONTESTANTS, entries } from './contestants/index.js'
+import { contestants, entries, LOAD } from './contestants/index.js'
 import { peer } from './contestants/peer.js'
+import { makeCredentials } from './credentials.js'
 import { print, section } from './report.js'
 import { ratios, summarize } from './statistics.js'
 import { STUDIES } from './studies/index.js'
@@ -13,6 +14,8 @@ import { rate, WORKLOADS, type Workload } from './workloads.js'
 
 const workload = (wanted: string) => WORKLOADS.find(({ name }) => name === wanted)!
 const [pingPong, pipelined, bulk] = [workload('ping-pong'), workload('pipelined'), workload('bulk')]
+const ALL = await contestants()
+const CREDENTIALS = await makeCredentials()
 /** Rates of one workload alone. */
 const alone = (name: string, rates: ReadonlyMap<string, readonly number[]>) => new Map([[name, rates]])
 
@@ -104,16 +107,16 @@ describe('studies', () => {
 })
 
 describe('who is measured in what', () => {
-  const names = (made: ReturnType<typeof entries>) =>
+  const names = (made: Awaited<ReturnType<typeof entries>>) =>
     [...made].map(([{ name }, who]) => `${name}: ${who.map((each) => each.name)}`)
 
-  test('everybody in what they take part in, as far as wanted', () => {
-    const wanted = entries(({ name }, { name: who }) => /^(bulk|answers)$/.test(name) && /beep|net/.test(who))
+  test('everybody in what they take part in, as far as wanted', async () => {
+    const wanted = await entries(({ name }, { name: who }) => /^(bulk|answers)$/.test(name) && /beep|net/.test(who))
     expect(names(wanted)).toEqual(['bulk: beep,net', 'answers: beep'])
   })
 
-  test('beside a foreign listener ours and the bare socket, in what it can do', () => {
-    const made = names(entries(() => true, peer('127.0.0.1', 1, 'u:echo')))
+  test('beside a foreign listener ours and the bare socket, in what it can do', async () => {
+    const made = names(await entries(() => true, peer('127.0.0.1', 1, 'u:echo')))
     expect(made).toEqual([
       'ping-pong: beep,net,peer',
       'pipelined: beep,net,peer',
@@ -148,7 +151,11 @@ describe('keeping messages under way', () => {
     await expect(lanes.done).rejects.toThrow('63 octets instead of 64')
   })
 
-  const pairs = CONTESTANTS.flatMap((contestant) =>
+  test('each has the name by which its processes load it', () => {
+    expect(ALL.map(({ name }) => name)).toEqual([...LOAD.keys()])
+  })
+
+  const pairs = ALL.flatMap((contestant) =>
     WORKLOADS.filter((each) => contestant.takesPart(each)).map((each) => [contestant.name, each.name, contestant, each] as const),
   )
   test.each(pairs)('%s takes part in %s', async (_, __, contestant, each) => {
@@ -157,7 +164,7 @@ describe('keeping messages under way', () => {
 })
 
 async function answered(contestant: Contestant, workload: Workload): Promise<number> {
-  const server = await contestant.serve()
+  const server = await contestant.serve(CREDENTIALS)
   const client = await contestant.open(server.ports)
   const meter: Meter = { running: true, count: 0 }
   // The first to be answered is the last to be sent.

@@ -1,8 +1,7 @@
 // One of the two processes of a contestant: `serve NAME`, `drive NAME CLEAR SECURE` with the ports, or
 // `drive peer HOST PORT URI`. It tells its parent what it measured and ends with it.
-import type { Client, Meter, Ports } from './contestant.js'
-import { CONTESTANTS } from './contestants/index.js'
-import { peer } from './contestants/peer.js'
+import { type Client, type Contestant, CREDENTIALS, type Credentials, type Meter, type Ports } from './contestant.js'
+import { LOAD } from './contestants/index.js'
 import { rate, WORKLOADS } from './workloads.js'
 
 /** What the parent asks of the client. */
@@ -15,6 +14,13 @@ export interface Order {
 
 /** What a child says: that it is ready, what it measured, or why it could not. */
 export type Report = { readonly ports: Ports } | { readonly rate: number } | { readonly error: string }
+
+/**
+ * Objects of an application, some 30 MB of them, in every process alike. With a heap of about ten megabytes V8 takes the buffers that Node reads for
+ * garbage of its own and collects all of it every few megabytes, which halves the bulk of whoever happens to be of that size (docs/PERFORMANCE.md).
+ */
+const BALLAST = 300_000
+Object.assign(globalThis, { ballast: Array.from({ length: BALLAST }, (_, index) => ({ index, list: [index] })) })
 
 const [role, name, ...places] = process.argv.slice(2)
 
@@ -48,12 +54,18 @@ function elapsed(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
-async function main(): Promise<void> {
-  const contestant =
-    name === 'peer' ? peer(places[0]!, Number(places[1]), places[2]!) : CONTESTANTS.find((each) => each.name === name)
+/** Nothing is loaded of those who are not measured here. */
+async function load(): Promise<Contestant> {
+  if (name === 'peer') return (await import('./contestants/peer.js')).peer(places[0]!, Number(places[1]), places[2]!)
+  const contestant = await LOAD.get(name!)?.()
   if (contestant === undefined) throw new Error(`There is no contestant ${name}`)
+  return contestant
+}
+
+async function main(): Promise<void> {
+  const contestant = await load()
   if (role === 'serve') {
-    const server = await contestant.serve()
+    const server = await contestant.serve(JSON.parse(process.env[CREDENTIALS]!) as Credentials)
     tell({ ports: server.ports })
     return
   }

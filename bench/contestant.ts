@@ -5,9 +5,18 @@ export interface Contestant {
   readonly name: string
   takesPart(workload: Workload): boolean
   /** Listens on free ports of loopback and serves every workload in which it takes part. */
-  serve(): Promise<Server>
+  serve(credentials: Credentials): Promise<Server>
   open(ports: Ports): Promise<Client>
 }
+
+/** The key and the certificate of a server that speaks TLS, PEM. */
+export interface Credentials {
+  readonly key: string
+  readonly cert: string
+}
+
+/** The variable of the environment in which the process of a server finds them, in JSON. */
+export const CREDENTIALS = 'BENCH_CREDENTIALS'
 
 /** Where a contestant listens. */
 export interface Ports {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Order, Report } from './child.js'
+import { CREDENTIALS, type Credentials } from './contestant.js'
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
 /** Milliseconds that a child may take beyond what it was asked to measure. */
@@ -54,8 +55,10 @@ export class Pair {
   }
 
   /** @param profiles a directory that takes a CPU profile of each process */
-  static async start(contestant: string, places: Places, profiles: string | undefined): Promise<Pair> {
-    const server = begin(CHILD, ['serve', contestant], places.server, profiling(profiles, 'serve', contestant))
+  static async start(contestant: string, places: Places, credentials: Credentials, profiles: string | undefined): Promise<Pair> {
+    const server = begin(CHILD, ['serve', contestant], places.server, profiling(profiles, 'serve', contestant), {
+      [CREDENTIALS]: JSON.stringify(credentials),
+    })
     const { ports } = await expectReport(server, PATIENCE, 'ports')
     const client = begin(
       CHILD,
@@ -86,11 +89,18 @@ export class Pair {
 }
 
 /** Starts one process: an ES module of ours, on a CPU if there is one for it. */
-export function begin(module: string, args: readonly string[], cpu: number | undefined, flags: readonly string[]): ChildProcess {
+export function begin(
+  module: string,
+  args: readonly string[],
+  cpu: number | undefined,
+  flags: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  const env = { ...process.env, ...more }
   const options =
     cpu === undefined
-      ? { execArgv: [...flags] }
-      : { execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath, ...flags] }
+      ? { env, execArgv: [...flags] }
+      : { env, execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath, ...flags] }
   const child = fork(module, args, options)
   children.add(child)
   child.once('exit', () => children.delete(child))

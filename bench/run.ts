@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { chart } from './chart.js'
 import { entries } from './contestants/index.js'
 import { peer } from './contestants/peer.js'
+import { makeCredentials } from './credentials.js'
 import { choosePlaces, endAll, Pair, type Places } from './pair.js'
 import { print, section } from './report.js'
 import { printStudies, runStudies } from './studies/run.js'
@@ -81,18 +82,19 @@ async function measureAll(options: Options, places: Places) {
       ? undefined
       : ([options.peer.hostname, Number(options.peer.port || 10_288), uriOf(options)] as const)
   const guest = foreign === undefined ? undefined : peer(...foreign)
-  const present = entries((workload, contestant) => only.test(`${workload.name}/${contestant.name}`), guest)
+  const present = await entries((workload, contestant) => only.test(`${workload.name}/${contestant.name}`), guest)
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
   const rates: Rates = new Map(
     [...present].map(([workload, contestants]) => [workload.name, new Map(contestants.map(({ name }) => [name, []]))]),
   )
+  const credentials = await makeCredentials()
   const pairs = new Map<string, Pair>()
   for (const { name } of new Set([...present.values()].flat()))
     pairs.set(
       name,
       foreign !== undefined && name === guest?.name
         ? await Pair.visit(...foreign, places)
-        : await Pair.start(name, places, options.profile),
+        : await Pair.start(name, places, credentials, options.profile),
     )
   for (let round = 0; round <= rounds; round++) {
     process.stderr.write(round === 0 ? 'warming up\n' : `round ${round} of ${rounds}\n`)

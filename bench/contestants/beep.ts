@@ -4,7 +4,6 @@ import { ECHO, echo } from '../../src/profiles/echo.js'
 import { SINK, sink } from '../../src/profiles/sink.js'
 import { type Client, type Contestant, keepAsking, keepDoing, type Meter, type Ports } from '../contestant.js'
 import { ANSWERS, type Workload } from '../workloads.js'
-import { credentials } from './credentials.js'
 
 const HOST = '127.0.0.1'
 const MANY = 'http://example.org/profiles/many'
@@ -23,10 +22,10 @@ const PROFILES = { echo: ECHO, session: ECHO, sink: SINK, answers: MANY } as con
 export const beep: Contestant = {
   name: 'beep',
   takesPart: () => true,
-  async serve() {
+  async serve(credentials) {
     const profiles = [echo, sink, many]
     const clear = await listen({ host: HOST, profiles })
-    const secure = await listen({ host: HOST, profiles, tls: await credentials() })
+    const secure = await listen({ host: HOST, profiles, tls: credentials })
     return {
       ports: { clear: clear.address.port, secure: secure.address.port },
       close: async () => {

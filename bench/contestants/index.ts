@@ -1,24 +1,37 @@
 // Who takes part. The first is the one that the others are compared with.
 import type { Contestant } from '../contestant.js'
 import { WORKLOADS, type Workload } from '../workloads.js'
-import { beep } from './beep.js'
-import { grpc } from './grpc.js'
-import { http2 } from './http2.js'
-import { net, tls } from './raw.js'
-import { ws } from './ws.js'
-import { yamux } from './yamux.js'
 
-export const CONTESTANTS: readonly Contestant[] = [beep, net, tls, ws, http2, yamux, grpc]
+type Load = () => Promise<Contestant>
+
+/** Each by its name, to be loaded alone: the modules of one are garbage to collect for another (docs/PERFORMANCE.md). The first is the one that the others are compared with. */
+export const LOAD: ReadonlyMap<string, Load> = new Map<string, Load>([
+  ['beep', async () => (await import('./beep.js')).beep],
+  ['net', async () => (await import('./raw.js')).net],
+  ['tls', async () => (await import('./raw.js')).tls],
+  ['ws', async () => (await import('./ws.js')).ws],
+  ['http2', async () => (await import('./http2.js')).http2],
+  ['yamux', async () => (await import('./yamux.js')).yamux],
+  ['grpc', async () => (await import('./grpc.js')).grpc],
+])
+
+/** Whose rate is divided by that of each other. */
+export const OURS = 'beep'
 
 /** Who is measured beside a foreign listener. */
-const HOSTS: readonly Contestant[] = [beep, net]
+const HOSTS: readonly string[] = [OURS, 'net']
+
+/** Loads all of them, or those with these names. */
+export function contestants(names: Iterable<string> = LOAD.keys()): Promise<readonly Contestant[]> {
+  return Promise.all(Array.from(names, (name) => LOAD.get(name)!()))
+}
 
 /** Who is measured in what: all, or with a guest those who are measured beside it, in what it takes part in. Nobody stands for nothing. */
-export function entries(
+export async function entries(
   wants: (workload: Workload, contestant: Contestant) => boolean,
   guest?: Contestant,
-): ReadonlyMap<Workload, readonly Contestant[]> {
-  const all = guest === undefined ? CONTESTANTS : [...HOSTS, guest]
+): Promise<ReadonlyMap<Workload, readonly Contestant[]>> {
+  const all = guest === undefined ? await contestants() : [...(await contestants(HOSTS)), guest]
   const made = new Map<Workload, readonly Contestant[]>()
   for (const workload of WORKLOADS.filter((each) => guest?.takesPart(each) ?? true)) {
     const present = all.filter((each) => each.takesPart(workload) && wants(workload, each))
@@ -26,6 +39,3 @@ export function entries(
   }
   return made
 }
-
-/** Whose rate is divided by that of each other. */
-export const OURS = beep.name

@@ -4,7 +4,6 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { type Contestant, keepDoing, Lanes, payload } from '../contestant.js'
 import type { Workload } from '../workloads.js'
-import { credentials } from './credentials.js'
 import { framed, LENGTH } from './framed.js'
 
 // The first octet of a connection says what is wanted.
@@ -25,7 +24,7 @@ function raw(name: string, secure: boolean): Contestant {
     name,
     takesPart: (workload) =>
       (workload.secure ?? false) === secure && workload.service !== 'answers' && workload.channels === undefined,
-    async serve() {
+    async serve(credentials) {
       const sockets = new Set<Socket>()
       const accept = (socket: Socket) => {
         sockets.add(socket)
@@ -37,7 +36,7 @@ function raw(name: string, secure: boolean): Contestant {
           if (chunk.length > 1) serve(chunk.subarray(1))
         })
       }
-      const server: Server = secure ? createTlsServer(await credentials(), accept) : createServer({ noDelay: true }, accept)
+      const server: Server = secure ? createTlsServer(credentials, accept) : createServer({ noDelay: true }, accept)
       server.listen(0, HOST)
       await once(server, 'listening')
       const { port } = server.address() as AddressInfo
