@@ -95,8 +95,8 @@ async function credentials({ key, cert }: ListenCommandOptions) {
   if ((key === undefined) !== (cert === undefined)) throw new Error('--key and --cert belong together')
   if (key !== undefined && cert !== undefined)
     return {
-      key: await pem(key, '--key', (octets) => createPrivateKey(octets)),
-      cert: await pem(cert, '--cert', (octets) => new X509Certificate(octets)),
+      key: await pem(key, 'private key without a passphrase in PEM (--key)', (octets) => createPrivateKey(octets)),
+      cert: await pem(cert, 'certificate in PEM (--cert)', (octets) => new X509Certificate(octets)),
     }
   // Half of what this program would load, for a key of the moment.
   const { Identity } = await import('../cloudy/identity.js')
@@ -104,16 +104,13 @@ async function credentials({ key, cert }: ListenCommandOptions) {
   return { key: identity.privateKeyPem(), cert: identity.certificatePem() }
 }
 
-/** A file that has to hold what `read` reads: what is wrong with it is said with its name, and by us instead of by OpenSSL. */
-async function pem(file: string, option: string, read: (octets: Buffer) => unknown): Promise<Buffer> {
+/** A file that has to hold `what`: that it does not is said with its name, and by us instead of by OpenSSL. */
+async function pem(file: string, what: string, read: (octets: Buffer) => unknown): Promise<Buffer> {
   const octets = await readFile(file)
   try {
     read(octets)
   } catch (cause) {
-    throw new Error(
-      `${file} holds no ${option === '--key' ? 'private key without a passphrase' : 'certificate'} in PEM (${option})`,
-      { cause },
-    )
+    throw new Error(`${file} holds no ${what}`, { cause })
   }
   return octets
 }
