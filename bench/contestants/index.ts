@@ -1,10 +1,10 @@
-// Who takes part. The first is the one that the others are compared with.
+// Who takes part, and who is measured in what.
 import type { Contestant } from '../contestant.js'
 import { WORKLOADS, type Workload } from '../workloads.js'
 
 type Load = () => Promise<Contestant>
 
-/** Each by its name, to be loaded alone: the modules of one are garbage to collect for another (docs/PERFORMANCE.md). The first is the one that the others are compared with. */
+/** Each by its name, to be loaded alone: the modules of one are garbage to collect for another (docs/PERFORMANCE.md). */
 export const LOAD: ReadonlyMap<string, Load> = new Map<string, Load>([
   ['beep', async () => (await import('./beep.js')).beep],
   ['net', async () => (await import('./raw.js')).net],
