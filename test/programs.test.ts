@@ -2,11 +2,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { listen, ReplyError } from '../src/index.js'
+import { TLS } from '../src/profiles/index.js'
 
 const BEEP = join('dist', 'cli', 'beep.js')
 const ECHO = 'http://example.org/echo'
@@ -127,26 +129,45 @@ describe('beep listen and beep ping', () => {
     while (!told.said.includes('released')) await once(child.stdout, 'data')
   })
 
-  test('who has had enough before there was a reply is told that there was none', async () => {
-    let ping: ChildProcess | undefined
-    await using listener = await listen({
-      host: 'localhost',
-      profiles: [
-        {
-          uri: ECHO,
-          message: (_message, _channel, { signal }) => {
-            ping?.kill('SIGINT')
-            return new Promise((resolve) => signal.addEventListener('abort', () => resolve('late')))
-          },
-        },
-      ],
-    })
-    ping = spawn(process.execPath, [BEEP, 'ping', `localhost:${listener.address.port}`, '--profile', ECHO])
-    const [stdout, stderr] = await Promise.all([ping.stdout!, ping.stderr!].map((stream) => text(stream)))
-    if (ping.exitCode === null) await once(ping, 'exit')
-    expect([ping.exitCode, stderr]).toEqual([2, 'beep: Interrupted before a reply came\n'])
-    expect(stdout).not.toContain('sent')
-  })
+  // The peer says its greeting and a reply to the start, or not even that, and then nothing: the ping is stopped when what stays without a reply has come.
+  const saying = (msgno: number, seqno: number, xml: string) => {
+    const payload = `Content-Type: application/beep+xml\r\n\r\n${xml}`
+    return { frame: `RPY 0 ${msgno} . ${seqno} ${payload.length}\r\n${payload}END\r\n`, end: seqno + payload.length }
+  }
+  const greeting = saying(0, 0, `<greeting><profile uri="${ECHO}"/><profile uri="${TLS}"/></greeting>`)
+  const proceed = saying(1, greeting.end, `<profile uri="${TLS}"><![CDATA[<proceed/>]]></profile>`)
+  test.each([
+    ['the greeting', [], [], '<greeting'],
+    ['the start of a channel', [], [greeting.frame], ECHO],
+    ['the start of TLS', ['--tls', '--any-certificate'], [greeting.frame], TLS],
+    ['the handshake', ['--tls', '--any-certificate'], [greeting.frame, proceed.frame], '\u0016\u0003'],
+    ['a message', [], [greeting.frame, saying(1, greeting.end, `<profile uri="${ECHO}"/>`).frame], 'MSG 1 0'],
+  ])(
+    'who has had enough while a peer is silent to %s is told that there was no reply, at once',
+    async (_to, options, says, last) => {
+      let ping: ChildProcess | undefined
+      const silent = createServer((socket) => {
+        let heard = ''
+        socket.on('error', () => {})
+        const left = [...says]
+        socket.write(left.shift() ?? '')
+        socket.on('data', (octets) => {
+          heard += octets.toString('latin1')
+          if (heard.includes('<start')) socket.write(left.shift() ?? '')
+          if (heard.includes(last)) ping?.kill('SIGINT')
+        })
+      })
+      silent.listen(0, '127.0.0.1')
+      await once(silent, 'listening')
+      const { port } = silent.address() as AddressInfo
+      ping = spawn(process.execPath, [BEEP, 'ping', `127.0.0.1:${port}`, '--profile', ECHO, ...options])
+      const [stdout, stderr] = await Promise.all([ping.stdout!, ping.stderr!].map((stream) => text(stream)))
+      if (ping.exitCode === null) await once(ping, 'exit')
+      silent.close()
+      expect([ping.exitCode, stderr]).toEqual([2, 'beep: Interrupted before a reply came\n'])
+      expect(stdout).not.toContain('sent')
+    },
+  )
 
   test('what is no certificate is refused before anybody is dialled', async () => {
     const { code, stderr } = await beep('ping', 'localhost:1', '--profile', ECHO, '--tls', '--ca', 'package.json')

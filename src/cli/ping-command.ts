@@ -26,30 +26,26 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
   if (!options.tls && (options.ca !== undefined || options.anyCertificate))
     throw new Error('--ca and --any-certificate are for --tls, which is not given')
   const judge = options.tls ? await judgeOf(place, options, print) : undefined
-  const late = new AbortController()
-  const { signal } = late
+  const end = new AbortController()
+  const { signal } = end
   const timer = setTimeout(
-    () => late.abort(new Error(`It took longer than ${options.timeout} s (--timeout)`)),
+    () => end.abort(new Error(`It took longer than ${options.timeout} s (--timeout)`)),
     options.timeout * 1000,
   )
-  let session: Session
+  // Whoever has had enough is told what was measured, and parts in good order, if there is something; a second time ends the program.
+  const stop = new AbortController()
+  const times: number[] = []
+  const onInterrupt = () =>
+    times.length === 0 ? end.abort(new Error('Interrupted before a reply came')) : stop.abort(new Error('Interrupted'))
+  process.once('SIGINT', onInterrupt)
+  let session: Session | undefined
+  signal.addEventListener('abort', () => session?.terminate(signal.reason as Error))
   try {
     session = await connect({ ...place, signal })
-  } catch (error) {
-    clearTimeout(timer)
-    throw error
-  }
-  signal.addEventListener('abort', () => session.terminate(signal.reason as Error))
-  // Whoever has had enough is told what was measured, and parts in good order; a second time ends the program.
-  const stop = new AbortController()
-  const onInterrupt = () => stop.abort(new Error('Interrupted before a reply came'))
-  process.once('SIGINT', onInterrupt)
-  try {
     const { profiles } = session.greeting
     print(`greeting: ${profiles.length} profiles${profiles.map((uri) => `\n  ${sanitise(uri, 200)}`).join('')}`)
-    if (judge !== undefined) session = await secure(session, judge, options, print)
+    if (judge !== undefined) session = await secure(session, { ...judge, signal }, options, print)
     const channel = await session.start(options.profile, { signal })
-    const times: number[] = []
     let wrong = 0
     try {
       for (let count = 0; count < options.count && !stop.signal.aborted; count++) {
@@ -63,17 +59,19 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
       await channel.close({ signal })
       await session.release({ signal })
     } catch (error) {
-      if (!stop.signal.aborted || times.length === 0) throw error
+      if (!stop.signal.aborted) throw error
     } finally {
       // What was measured counts, though time was up or somebody had enough.
       if (times.length > 0) summarise(times, wrong, session, options, print)
     }
     return wrong === 0 ? 0 : 1
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error
   } finally {
     clearTimeout(timer)
     process.off('SIGINT', onInterrupt)
     // A ping that failed parts in good order all the same.
-    await session[Symbol.asyncDispose]()
+    await session?.[Symbol.asyncDispose]()
   }
 }
 
