@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Results } from '../conformance/harness/results.js'
 
@@ -72,7 +73,7 @@ describe('beep conform', () => {
   }, 30_000)
 
   test('judges an initiator that it starts for each case', async () => {
-    const { code, stdout } = await conform(
+    const { code, stdout, stderr } = await conform(
       '--listen',
       '0',
       '--exec',
@@ -80,11 +81,24 @@ describe('beep conform', () => {
       '--profile',
       ECHO,
       '--strict',
+      '--junit',
+      '-',
       '--case',
       'rfc3080/2.2.1.2/seqno-gap',
     )
-    expect(stdout).toContain('✓ rfc3080/2.2.1.2/seqno-gap')
+    expect(stderr).toContain('✓ rfc3080/2.2.1.2/seqno-gap')
+    expect(stdout).toMatch(/^<\?xml .*<testsuite name="rfc3080\/2\.2\.1\.2".*<\/testsuites>\n$/s)
     expect(code).toBe(0)
+  }, 30_000)
+
+  test('whoever reads the results may have had enough', async () => {
+    const options = ['--profile', ECHO, '--json', '-', '--case', 'rfc3080/2.2.1.2/seqno-gap']
+    const judge = spawn(process.execPath, [JUDGE, '--exec', LISTENER, ...options])
+    judge.stdout.destroy()
+    const stderr = await text(judge.stderr)
+    if (judge.exitCode === null) await once(judge, 'exit')
+    expect(stderr).not.toContain('EPIPE')
+    expect(judge.exitCode).toBe(0)
   }, 30_000)
 
   test('says where it waits for an initiator, and stops at once when it is told to', async () => {
