@@ -4,6 +4,8 @@ import { open, writeFile } from 'node:fs/promises'
 
 /** Stands for stdin and stdout. */
 export const STANDARD = '-'
+/** Octets of a file of keys or certificates: all authorities of a system take a tenth of it. */
+const MAX_PEM = 2 ** 21
 
 /**
  * Reads a file, or stdin for `-`.
@@ -40,6 +42,17 @@ async function readStdin(limit: number): Promise<Uint8Array> {
     if (length > limit) break
   }
   return new Uint8Array(Buffer.concat(chunks).subarray(0, limit + 1))
+}
+
+/** Reads a file that has to hold `what`: that it does not is said with its name, and by us instead of by OpenSSL. */
+export async function readPem(path: string, what: string, parse: (octets: Buffer) => unknown): Promise<Buffer> {
+  const octets = Buffer.from(await readBounded(path, MAX_PEM))
+  try {
+    parse(octets)
+  } catch (cause) {
+    throw new Error(`${path} holds no ${what}`, { cause })
+  }
+  return octets
 }
 
 /**

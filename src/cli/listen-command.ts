@@ -2,7 +2,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import {
   describeReason,
   type EndNotice,
@@ -14,6 +13,7 @@ import {
 } from '../beep/index.js'
 import { sanitise } from '../cloudy/text.js'
 import { echoAt, sinkAt, tls } from '../profiles/index.js'
+import { readPem } from './files.js'
 
 export interface ListenCommandOptions {
   readonly port: number
@@ -95,22 +95,11 @@ async function credentials({ key, cert }: ListenCommandOptions) {
   if ((key === undefined) !== (cert === undefined)) throw new Error('--key and --cert belong together')
   if (key !== undefined && cert !== undefined)
     return {
-      key: await pem(key, 'private key without a passphrase in PEM (--key)', (octets) => createPrivateKey(octets)),
-      cert: await pem(cert, 'certificate in PEM (--cert)', (octets) => new X509Certificate(octets)),
+      key: await readPem(key, 'private key without a passphrase in PEM (--key)', (octets) => createPrivateKey(octets)),
+      cert: await readPem(cert, 'certificate in PEM (--cert)', (octets) => new X509Certificate(octets)),
     }
   // Half of what this program would load, for a key of the moment.
   const { Identity } = await import('../cloudy/identity.js')
   const identity = await Identity.generate({ nickname: 'beep listen' })
   return { key: identity.privateKeyPem(), cert: identity.certificatePem() }
-}
-
-/** A file that has to hold `what`: that it does not is said with its name, and by us instead of by OpenSSL. */
-async function pem(file: string, what: string, read: (octets: Buffer) => unknown): Promise<Buffer> {
-  const octets = await readFile(file)
-  try {
-    read(octets)
-  } catch (cause) {
-    throw new Error(`${file} holds no ${what}`, { cause })
-  }
-  return octets
 }

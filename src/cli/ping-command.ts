@@ -1,9 +1,9 @@
 // `beep ping`: starts a channel on a profile that echoes, sends messages and times the replies.
-import { randomBytes, type X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { type Channel, connect, ReplyError, type Session } from '../beep/index.js'
 import { sanitise } from '../cloudy/text.js'
 import { startTls, TLS, type TlsConnectOptions } from '../profiles/index.js'
+import { readPem } from './files.js'
 
 /** Whom to ping. */
 export type Place = { readonly host: string; readonly port: number } | { readonly path: string }
@@ -127,9 +127,7 @@ async function judgeOf(
   if (anyCertificate) return { verify: show }
   const servername = 'host' in place ? place.host : 'localhost'
   if (ca === undefined) return { servername }
-  const pem = await readFile(ca)
-  if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${ca} holds no certificate in PEM (--ca)`)
-  return { servername, ca: pem }
+  return { servername, ca: await readPem(ca, 'certificate in PEM (--ca)', (octets) => new X509Certificate(octets)) }
 }
 
 async function secure(
