@@ -1,6 +1,6 @@
 // What may be watched from outside, by `node:diagnostics_channel`; with NODE_DEBUG=beep the sessions are printed in the RFC's notation too.
 import { channel } from 'node:diagnostics_channel'
-import { debuglog } from 'node:util'
+import { debuglog, inspect } from 'node:util'
 import type { Role } from './engine/core.js'
 import type { CloseReason } from './errors.js'
 import type { Session } from './session.js'
@@ -15,7 +15,7 @@ export interface EndNotice {
   readonly session: Session
   readonly reason: CloseReason
 }
-/** Published on `beep:error`: an exception in a handler that the peer was not told about, a violation, or what kept a session from beginning. */
+/** Published on `beep:error`: what went wrong in a handler or a body without an ERR that says it, a violation, or what kept a session from beginning. */
 export interface ErrorNotice {
   /** Undefined for what concerns none: a connection that was not accepted. */
   readonly session: Session | undefined
@@ -50,7 +50,7 @@ export function noteEnd(session: Session, reason: CloseReason): void {
 }
 
 export function noteError(session: Session | undefined, error: unknown): void {
-  debug('%s', error instanceof Error ? (error.stack ?? error.message) : error)
+  if (debugging) debug('%s', inspect(error))
   if (errors.hasSubscribers) errors.publish({ session, error } satisfies ErrorNotice)
 }
 

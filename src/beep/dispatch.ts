@@ -117,7 +117,7 @@ async function giveAnswers(channel: OpenChannel, pending: Pending, answers: Asyn
     letGo(answer)
     if (ansno === 0) return refuse(channel, pending, error)
     if (channel.over) return
-    session.terminate(new Error('A handler failed after its first answer', { cause: error }))
+    session.failed(new Error('A handler failed after its first answer', { cause: error }))
   }
 }
 

@@ -1,5 +1,6 @@
 // Exchanges as users see them: the three styles, what handlers may do wrong, and their order.
-import { describe, expect, test } from '@jest/globals'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { ECHO, echo } from '../profiles/echo.js'
 import { type Message, type Profile, type Reply, ReplyError } from './index.js'
 import { deferred } from './promises.js'
@@ -137,6 +138,14 @@ describe('styles (§2.1.1)', () => {
 })
 
 describe('handlers that err (RIMP-08)', () => {
+  let noted: unknown[] = []
+  const note = (notice: unknown) => noted.push(notice)
+  beforeEach(() => {
+    noted = []
+    subscribe('beep:error', note)
+  })
+  afterEach(() => void unsubscribe('beep:error', note))
+
   const wrongs: readonly [what: string, message: (message: Message) => unknown][] = [
     [
       'throws before it returns',
@@ -197,6 +206,7 @@ describe('handlers that err (RIMP-08)', () => {
     })
     await expect(collect(channel.send('x'))).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
     expect(await listener.closed).toMatchObject({ kind: 'terminated', by: 'us', error: { cause: { message: 'later' } } })
+    expect(noted).toEqual([{ session: listener, error: expect.objectContaining({ cause: new Error('later') }) }])
   })
 
   test('a reply that fails after part of it has left ends the session', async () => {
@@ -209,6 +219,7 @@ describe('handlers that err (RIMP-08)', () => {
     const reply = await channel.request('x')
     await expect(reply.bytes()).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
     expect(await listener.closed).toMatchObject({ kind: 'terminated', by: 'us' })
+    expect(noted).toEqual([{ session: listener, error: expect.objectContaining({ cause: new Error('disk') }) }])
   })
 
   test('a message of another channel may be passed on', async () => {

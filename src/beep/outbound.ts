@@ -138,7 +138,7 @@ async function pump(
     // It was let go of, and says so.
     if (!writers.reading(message)) return
     if (!writers.withdraw(message) && !message.ended) {
-      session.terminate(new Error('The body of a message failed after part of it had been sent', { cause: error }))
+      session.failed(new Error('The body of a message failed after part of it had been sent', { cause: error }))
     }
     throw error
   } finally {
