@@ -53,6 +53,17 @@ function named(): Map<string, Set<string>> {
 const tests = named()
 const requirements = PARTS.flatMap(([part]) => catalogue(part))
 
+/** Names of ambiguities in the code and its tests, each with a file that has it. */
+function readings(): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const entry of readdirSync(join(root, 'src', 'beep'), { withFileTypes: true, recursive: true })) {
+    if (!entry.name.endsWith('.ts')) continue
+    const path = join(entry.parentPath, entry.name)
+    for (const [id] of readFileSync(path, 'utf8').matchAll(/\bA[0-4][0-9]\b/g)) found.set(id, relative(root, path))
+  }
+  return found
+}
+
 function document(): string {
   const shown = requirements.filter(({ id }) => tests.has(id)).length
   const lines = [
@@ -91,4 +102,12 @@ describe('the catalogue of requirements', () => {
     if (process.env.UPDATE_REQUIREMENTS === '1') writeFileSync(DOCUMENT, document())
     expect(readFileSync(DOCUMENT, 'utf8')).toBe(document())
   })
+})
+
+test('what the RFCs leave open is written down for each number that the code names', () => {
+  const written = [...readFileSync(join(root, 'docs', 'AMBIGUITIES.md'), 'utf8').matchAll(/^\| (A\d\d) \|/gm)].map(
+    ([, id]) => id!,
+  )
+  expect([...readings()].filter(([id]) => !written.includes(id))).toEqual([])
+  expect(written).toEqual(written.map((_, index) => `A${String(index + 1).padStart(2, '0')}`))
 })
