@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Role } from './engine/core.js'
 import { LiveSession } from './live-session.js'
-import { checkOptions } from './options.js'
+import { checkOptions, checkPort } from './options.js'
 import { abortable, deferred } from './promises.js'
 import type { Session, SessionOptions } from './session.js'
 
@@ -13,7 +13,7 @@ export const DEFAULT_PORT = 10_288
 export interface ConnectOptions extends SessionOptions {
   /** Host name or address; `localhost` by default. */
   readonly host?: string | undefined
-  /** 1..65535. */
+  /** 1..65535; 10288, `DEFAULT_PORT`, by default. */
   readonly port?: number | undefined
   /** A Unix socket, instead of host and port. */
   readonly path?: string | undefined
@@ -30,6 +30,7 @@ export async function connect(options: ConnectOptions): Promise<Session> {
   const { host = 'localhost', port = DEFAULT_PORT, path, signal } = options
   signal?.throwIfAborted()
   checkOptions(options)
+  checkPort(port, 1)
   // Made without options: Node copies those of `net.connect` in a way that costs 15 µs (Node 20).
   const socket = new Socket()
   if (path === undefined) socket.setNoDelay(true).setKeepAlive(true).connect({ host, port })

@@ -10,7 +10,10 @@ import { ElementError, parseElement } from './wire/elements.js'
 import { isBeepXml } from './wire/entity.js'
 import type { Keyword } from './wire/frame.js'
 
-/** One MSG and its reply. Iterating yields one RPY, or each ANS until the NUL; an ERR throws ReplyError. */
+/**
+ * One MSG and its reply. Iterating yields one RPY, or each ANS until the NUL; an ERR throws ReplyError. Whoever leaves the iteration takes no more: what
+ * still comes is passed over, for BEEP has no word that stops a reply. The peer's handler hears of it when the channel is closed.
+ */
 export interface Exchange extends AsyncIterable<Message> {
   /** The number of the MSG (§2.2.1.1). */
   readonly msgno: number

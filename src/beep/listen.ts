@@ -5,7 +5,7 @@ import { Engine } from './engine/engine.js'
 import { ReplyError } from './errors.js'
 import { GREETING_GRACE, MAX_REFUSED, MAX_SESSIONS, RELEASE_TIMEOUT } from './limits.js'
 import { LiveSession } from './live-session.js'
-import { checkNumber, checkOptions } from './options.js'
+import { checkNumber, checkOptions, checkPort } from './options.js'
 import type { Profile } from './profile.js'
 import { after } from './promises.js'
 import type { Session, SessionOptions } from './session.js'
@@ -41,6 +41,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   checkOptions(options)
   checkNumber('maxSessions', options.maxSessions)
   const { host, port = 0, path, maxSessions = MAX_SESSIONS, releaseTimeout = RELEASE_TIMEOUT } = options
+  checkPort(port, 0)
   const sessions = new Set<Session>()
   /** Sessions whose greeting has not come, the oldest first, and since when. */
   const pending = new Map<LiveSession, number>()

@@ -50,6 +50,13 @@ describe('options that are nonsense', () => {
     expect(transport.destroyed).toBe(true)
   })
 
+  test.each([70_000, -1, 1.5, Number.NaN, '10288'])('the port %p', async (port) => {
+    const message = /option port is a whole number from [01] to 65535; got /
+    await expect(listen({ host: '127.0.0.1', profiles: [], port: port as number })).rejects.toThrow(message)
+    await expect(connect({ host: '127.0.0.1', port: port as number })).rejects.toThrow(message)
+    await expect(connect({ host: '127.0.0.1', port: 0 })).rejects.toThrow('from 1 to 65535; got 0')
+  })
+
   test('maxSessions and a TLS listener without a key', async () => {
     await expect(listen({ host: '127.0.0.1', profiles: [], maxSessions: -1 })).rejects.toThrow('maxSessions is a number from 0')
     expect(() => tls({})).toThrow('A listener in TLS needs a key and a certificate')

@@ -26,6 +26,12 @@ export function checkNumber(name: string, value: number | undefined): void {
   throw new RangeError(`The option ${name} is a number from 0 on; got ${String(value)}`)
 }
 
+/** @throws RangeError when it is no port of TCP; 0, where a free one will do */
+export function checkPort(port: number, least: 0 | 1): void {
+  if (Number.isInteger(port) && port >= least && port <= 65_535) return
+  throw new RangeError(`The option port is a whole number from ${least} to 65535; got ${String(port)}`)
+}
+
 function checkProfile(profile: Profile): void {
   if (typeof profile?.uri !== 'string' || profile.uri === '')
     throw new TypeError('A profile has a uri, which is a text of some length')

@@ -4,7 +4,10 @@ import type { Channel } from './channel.js'
 import type { Message, Outgoing } from './message.js'
 import type { Session } from './session.js'
 
-/** Returning gives RPY, yielding gives ANS … NUL, throwing a ReplyError gives ERR (RFC 3080 §2.1.1). */
+/**
+ * Returning gives RPY, yielding gives ANS … NUL, throwing a ReplyError gives ERR (RFC 3080 §2.1.1). After the first ANS, or the first piece of a streamed
+ * body, no ERR is lawful any more: what fails then ends the session.
+ */
 export type Reply = Outgoing | Message | Tuning | AsyncGenerator<Outgoing, void, void>
 
 /** What rides in the `<profile>` reply: an initialization message, the answer to a tuning message, or nothing. */
