@@ -62,6 +62,9 @@ describe('beep listen and beep ping', () => {
     expect(taken.stdout).toMatch(/^certificate: CN=.*, SHA-256 [0-9A-F:]{95}$/m)
     expect(taken.stdout).toMatch(/^TLS: TLSv1\.3 with /m)
     expect(taken.code).toBe(0)
+    const json = await beep('ping', `tcp://${place}`, '--profile', ECHO, '-c', '1', '--tls', '--any-certificate', '--json')
+    const { subject, sha256 } = JSON.parse(json.stdout).tls.certificate
+    expect(taken.stdout).toContain(`certificate: ${subject}, SHA-256 ${sha256}\n`)
     const refused = await beep('ping', place, '--profile', ECHO, '--tls')
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(/^beep: self.signed certificate .*--any-certificate/)
@@ -113,6 +116,8 @@ describe('beep listen and beep ping', () => {
     expect(code).toBe(1)
     expect(stdout).toMatch(/message 0, [0-9.]+ ms, it was refused with 550: this peer only opens channels/)
     expect(stdout).toContain('2 sent, 2 wrong;')
+    const json = await beep('ping', place, '--profile', 'u:no', '-c', '1', '--json')
+    expect(JSON.parse(json.stdout)).toMatchObject({ sent: 1, wrong: 1, lastFault: expect.stringContaining('refused with 550') })
   })
 
   test('who has had enough is told what was measured, and parts in good order', async () => {
@@ -180,7 +185,11 @@ describe('beep listen and beep ping', () => {
     const folder = await mkdtemp(join(tmpdir(), 'beep-programs-'))
     const { place } = await listening('--path', join(folder, 'socket'), '--echo', ECHO)
     const { stdout } = await beep('ping', place, '--profile', ECHO, '-c', '2', '--json')
-    expect(JSON.parse(stdout)).toMatchObject({ sent: 2, wrong: 0, size: 64 })
+    const told = JSON.parse(stdout)
+    expect(told).toMatchObject({ sent: 2, wrong: 0, size: 64 })
+    // Of two, the median is between them.
+    const { min, median, max } = told.milliseconds
+    expect(median).toBeCloseTo((min + max) / 2, 2)
     await rm(folder, { recursive: true })
   })
 

@@ -72,7 +72,8 @@ function collect(uri: string, before: readonly string[]): readonly string[] {
 }
 
 function place(text: string): Place {
-  const found = /^(?:\[(?<address>[^\]]+)\]|(?<host>[^:/]+)):(?<port>[0-9]{1,5})$/.exec(text)
+  // With or without the tcp:// that conform asks for.
+  const found = /^(?:tcp:\/\/)?(?:\[(?<address>[^\]]+)\]|(?<host>[^:/]+)):(?<port>[0-9]{1,5})$/.exec(text)
   if (found?.groups !== undefined)
     return { host: found.groups.address ?? found.groups.host!, port: number(1, 65_535)(found.groups.port!) }
   if (text.includes('/')) return { path: text }

@@ -64,6 +64,8 @@ export async function listenCommand(options: ListenCommandOptions): Promise<numb
   }
   const { address, port, family } = listener.address
   print(`listening on ${options.path ?? `${family === 'IPv6' ? `[${address}]` : address}:${port}`}`)
+  if (profiles.length === 0)
+    process.stderr.write('beep: no profile is served, so no channel can be started: --echo, --sink and --accept name one\n')
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   return 0
 }

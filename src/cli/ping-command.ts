@@ -25,7 +25,12 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
   const print = options.json ? () => {} : (line: string) => process.stdout.write(`${line}\n`)
   if (!options.tls && (options.ca !== undefined || options.anyCertificate))
     throw new Error('--ca and --any-certificate are for --tls, which is not given')
-  const judge = options.tls ? await judgeOf(place, options, print) : undefined
+  let certificate: { subject: string; sha256: string } | undefined
+  const show = (shown: X509Certificate) => {
+    certificate = { subject: sanitise(shown.subject, 200), sha256: shown.fingerprint256 }
+    print(`certificate: ${certificate.subject}, SHA-256 ${certificate.sha256}`)
+  }
+  const judge = options.tls ? await judgeOf(place, options, show) : undefined
   const end = new AbortController()
   const { signal } = end
   const timer = setTimeout(
@@ -35,6 +40,8 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
   // Whoever has had enough is told what was measured, and parts in good order, if there is something; a second time ends the program.
   const stop = new AbortController()
   const times: number[] = []
+  let wrong = 0
+  let lastFault: string | undefined
   const onInterrupt = () =>
     times.length === 0 ? end.abort(new Error('Interrupted before a reply came')) : stop.abort(new Error('Interrupted'))
   process.once('SIGINT', onInterrupt)
@@ -45,15 +52,20 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
     const { profiles } = session.greeting
     print(`greeting: ${profiles.length} profiles${profiles.map((uri) => `\n  ${sanitise(uri, 200)}`).join('')}`)
     if (judge !== undefined) session = await secure(session, { ...judge, signal }, options, print)
+    const { tls } = session
+    const secured = tls && { protocol: tls.getProtocol(), cipher: tls.getCipher().name, certificate }
     const channel = await session.start(options.profile, { signal })
-    let wrong = 0
     try {
       for (let count = 0; count < options.count && !stop.signal.aborted; count++) {
         const { milliseconds, fault } = await ping(channel, options.size, AbortSignal.any([signal, stop.signal]))
         times.push(milliseconds)
-        if (fault !== undefined) wrong++
-        const said = fault === undefined ? '' : `, ${sanitise(fault, 500)}`
-        print(`${options.size} octets: message ${count}, ${milliseconds.toFixed(3)} ms${said}`)
+        if (fault !== undefined) {
+          wrong++
+          lastFault = sanitise(fault, 500)
+        }
+        print(
+          `${options.size} octets: message ${count}, ${milliseconds.toFixed(3)} ms${fault === undefined ? '' : `, ${lastFault}`}`,
+        )
       }
       // Some peers release no session that has an open channel.
       await channel.close({ signal })
@@ -62,7 +74,7 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
       if (!stop.signal.aborted) throw error
     } finally {
       // What was measured counts, though time was up or somebody had enough.
-      if (times.length > 0) summarise(times, wrong, session, options, print)
+      if (times.length > 0) summarise({ times, wrong, lastFault, tls: secured }, options, print)
     }
     return wrong === 0 ? 0 : 1
   } catch (error) {
@@ -75,15 +87,26 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
   }
 }
 
+/** Milliseconds to the microsecond: what is finer is noise. */
+const round = (milliseconds: number) => Math.round(milliseconds * 1000) / 1000
+
 function spread(times: readonly number[]): { min: number; median: number; max: number } {
   const sorted = times.toSorted((a, b) => a - b)
-  return { min: sorted[0]!, median: sorted[(sorted.length - 1) >> 1]!, max: sorted.at(-1)! }
+  const middle = (sorted.length - 1) / 2
+  const median = (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2
+  return { min: round(sorted[0]!), median: round(median), max: round(sorted.at(-1)!) }
+}
+
+interface Measured {
+  /** Milliseconds of each. */
+  readonly times: readonly number[]
+  readonly wrong: number
+  readonly lastFault: string | undefined
+  readonly tls: object | undefined
 }
 
 function summarise(
-  times: readonly number[],
-  wrong: number,
-  { tls }: Session,
+  { times, wrong, lastFault, tls }: Measured,
   { size, json }: PingCommandOptions,
   print: (line: string) => void,
 ): void {
@@ -91,8 +114,7 @@ function summarise(
   const { min, median, max } = milliseconds
   print(`${times.length} sent, ${wrong} wrong; min/median/max ${[min, median, max].map((each) => each.toFixed(3)).join('/')} ms`)
   if (!json) return
-  const secured = tls && { protocol: tls.getProtocol(), cipher: tls.getCipher().name }
-  process.stdout.write(`${JSON.stringify({ sent: times.length, wrong, size, milliseconds, tls: secured })}\n`)
+  process.stdout.write(`${JSON.stringify({ sent: times.length, wrong, lastFault, size, milliseconds, tls })}\n`)
 }
 
 /** @returns what was wrong with the reply, in words; a refusal is a reply, too */
@@ -119,11 +141,8 @@ async function ping(
 async function judgeOf(
   place: Place,
   { ca, anyCertificate }: PingCommandOptions,
-  print: (line: string) => void,
+  show: (certificate: X509Certificate) => void,
 ): Promise<TlsConnectOptions> {
-  const show = (certificate: X509Certificate) => {
-    print(`certificate: ${sanitise(certificate.subject, 200)}, SHA-256 ${certificate.fingerprint256}`)
-  }
   if (anyCertificate) return { verify: show }
   const servername = 'host' in place ? place.host : 'localhost'
   if (ca === undefined) return { servername }
