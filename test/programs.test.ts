@@ -63,7 +63,7 @@ describe('beep listen and beep ping', () => {
     expect(taken.stdout).toMatch(/^TLS: TLSv1\.3 with /m)
     expect(taken.code).toBe(0)
     const json = await beep('ping', `tcp://${place}`, '--profile', ECHO, '-c', '1', '--tls', '--any-certificate', '--json')
-    const { subject, sha256 } = JSON.parse(json.stdout).tls.certificate
+    const { subject, sha256 } = JSON.parse(json.stdout).tls
     expect(taken.stdout).toContain(`certificate: ${subject}, SHA-256 ${sha256}\n`)
     const refused = await beep('ping', place, '--profile', ECHO, '--tls')
     expect(refused.code).toBe(2)

@@ -2,7 +2,7 @@
 import { randomBytes, X509Certificate } from 'node:crypto'
 import { type Channel, connect, ReplyError, type Session } from '../beep/index.js'
 import { sanitise } from '../cloudy/text.js'
-import { startTls, TLS, type TlsConnectOptions } from '../profiles/index.js'
+import { peerCertificate, startTls, TLS, type TlsConnectOptions } from '../profiles/index.js'
 import { readPem } from './files.js'
 
 /** Whom to ping. */
@@ -25,12 +25,7 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
   const print = options.json ? () => {} : (line: string) => process.stdout.write(`${line}\n`)
   if (!options.tls && (options.ca !== undefined || options.anyCertificate))
     throw new Error('--ca and --any-certificate are for --tls, which is not given')
-  let certificate: { subject: string; sha256: string } | undefined
-  const show = (shown: X509Certificate) => {
-    certificate = { subject: sanitise(shown.subject, 200), sha256: shown.fingerprint256 }
-    print(`certificate: ${certificate.subject}, SHA-256 ${certificate.sha256}`)
-  }
-  const judge = options.tls ? await judgeOf(place, options, show) : undefined
+  const judge = options.tls ? await judgeOf(place, options) : undefined
   const end = new AbortController()
   const { signal } = end
   const timer = setTimeout(
@@ -51,9 +46,12 @@ export async function pingCommand(place: Place, options: PingCommandOptions): Pr
     session = await connect({ ...place, signal })
     const { profiles } = session.greeting
     print(`greeting: ${profiles.length} profiles${profiles.map((uri) => `\n  ${sanitise(uri, 200)}`).join('')}`)
-    if (judge !== undefined) session = await secure(session, { ...judge, signal }, options, print)
-    const { tls } = session
-    const secured = tls && { protocol: tls.getProtocol(), cipher: tls.getCipher().name, certificate }
+    if (judge !== undefined) session = await secure(session, { ...judge, signal }, options)
+    const secured = describeTls(session)
+    if (secured !== undefined) {
+      const { protocol, cipher, subject, sha256 } = secured
+      print(`certificate: ${subject}, SHA-256 ${sha256}\nTLS: ${protocol} with ${cipher}`)
+    }
     const channel = await session.start(options.profile, { signal })
     try {
       for (let count = 0; count < options.count && !stop.signal.aborted; count++) {
@@ -102,7 +100,7 @@ interface Measured {
   readonly times: readonly number[]
   readonly wrong: number
   readonly lastFault: string | undefined
-  readonly tls: object | undefined
+  readonly tls: ReturnType<typeof describeTls>
 }
 
 function summarise(
@@ -138,28 +136,31 @@ async function ping(
 }
 
 /** Who judges the certificate. What cannot be read is known before anybody is dialled. */
-async function judgeOf(
-  place: Place,
-  { ca, anyCertificate }: PingCommandOptions,
-  show: (certificate: X509Certificate) => void,
-): Promise<TlsConnectOptions> {
-  if (anyCertificate) return { verify: show }
+async function judgeOf(place: Place, { ca, anyCertificate }: PingCommandOptions): Promise<TlsConnectOptions> {
+  if (anyCertificate) return { verify: () => {} }
   const servername = 'host' in place ? place.host : 'localhost'
   if (ca === undefined) return { servername }
   return { servername, ca: await readPem(ca, 'certificate in PEM (--ca)', (octets) => new X509Certificate(octets)) }
 }
 
-async function secure(
-  session: Session,
-  judge: TlsConnectOptions,
-  options: PingCommandOptions,
-  print: (line: string) => void,
-): Promise<Session> {
+async function secure(session: Session, judge: TlsConnectOptions, options: PingCommandOptions): Promise<Session> {
   if (!session.greeting.profiles.includes(TLS)) throw new Error('The peer offers no TLS in its greeting')
-  const secured = await startTls(session, judge).catch((error: Error) => {
+  return startTls(session, judge).catch((error: Error) => {
     if (options.anyCertificate) throw error
     throw new Error(`${error.message} (--ca FILE says who may vouch for it, --any-certificate takes any)`, { cause: error })
   })
-  print(`TLS: ${secured.tls?.getProtocol()} with ${secured.tls?.getCipher().name}`)
-  return secured
+}
+
+/** Asked while the session is up: a socket that is closed knows it no more. */
+function describeTls(session: Session) {
+  const { tls } = session
+  const certificate = peerCertificate(session)
+  if (tls === undefined || certificate === undefined) return undefined
+  const { subject, fingerprint256 } = certificate
+  return {
+    protocol: tls.getProtocol(),
+    cipher: tls.getCipher().name,
+    subject: sanitise(subject, 200),
+    sha256: fingerprint256,
+  }
 }
