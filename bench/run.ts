@@ -66,6 +66,7 @@ async function run(options: Options): Promise<void> {
   if (sections.length > 0) process.stdout.write(print(sections))
   const wantsStudies = options.studies !== false && options.peer === undefined
   const studies = wantsStudies ? await runStudies((name) => options.only.test(`study/${name}`), places) : []
+  if (sections.length + studies.length === 0) throw new RangeError('Nothing that is measured matches: see --help for --only')
   process.stdout.write(`\n${printStudies(studies)}`)
   if (options.svg !== undefined) writeFileSync(options.svg, chart(sections, about))
   if (options.json !== undefined) {
@@ -83,6 +84,7 @@ async function measureAll(options: Options, places: Places) {
       : ([options.peer.hostname, Number(options.peer.port || 10_288), uriOf(options)] as const)
   const guest = foreign === undefined ? undefined : peer(...foreign)
   const present = await entries((workload, contestant) => only.test(`${workload.name}/${contestant.name}`), guest)
+  if (present.size === 0) return []
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
   const rates: Rates = new Map(
     [...present].map(([workload, contestants]) => [workload.name, new Map(contestants.map(({ name }) => [name, []]))]),
