@@ -1,6 +1,7 @@
 // The program `beep` as its user runs it: a listener in a process of its own, pings to it, and ends by signal.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -179,6 +180,16 @@ describe('beep listen and beep ping', () => {
     expect([code, stderr]).toEqual([2, 'beep: package.json holds no certificate in PEM (--ca)\n'])
     const listen = await beep('listen', '--tls', '--key', 'package.json', '--cert', 'package.json')
     expect(listen.stderr).toBe('beep: package.json holds no private key without a passphrase in PEM (--key)\n')
+  })
+
+  test('what cannot be printed is said once, with exit code 2', async () => {
+    const { place } = await listening('--port', '0', '--echo', ECHO)
+    const full = openSync('/dev/full', 'w')
+    const ping = spawn(process.execPath, [BEEP, 'ping', place, '--profile', ECHO], { stdio: ['ignore', full, 'pipe'] })
+    closeSync(full)
+    const stderr = await text(ping.stderr!)
+    if (ping.exitCode === null) await once(ping, 'exit')
+    expect([ping.exitCode, stderr]).toEqual([2, expect.stringMatching(/^beep: ENOSPC[^\n]*\n$/)])
   })
 
   test('over a Unix socket, with --json', async () => {

@@ -16,9 +16,15 @@ export async function runProgram(program: Command): Promise<void> {
     process.exitCode = 2
     process.stderr.write(`${program.name()}: ${sanitise(error instanceof Error ? error.message : String(error), 1000)}\n`)
   }
+  let lost = false
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever reads may have had enough: `… | head -1`.
-    if (error.code !== 'EPIPE') fail(error)
+    // Whoever reads may have had enough: `… | head -1`. A full disk is said once, and counts whatever else came of it.
+    if (error.code === 'EPIPE' || lost) return
+    lost = true
+    fail(error)
+    process.on('exit', () => {
+      process.exitCode = 2
+    })
   })
   try {
     await program.parseAsync()
