@@ -92,6 +92,10 @@ export class Driver {
     this.#stream.pause()
   }
 
+  resume(): void {
+    if (!this.#detached && this.#stream.isPaused()) this.#stream.resume()
+  }
+
   /** Lets go of the transport, paused. */
   detach(): Duplex {
     this.#detached = true

@@ -21,7 +21,7 @@ import { type Deferred, deferred, isPromise, within } from './promises.js'
 import { Questions } from './questions.js'
 import type { Session, SessionOptions, StartOptions } from './session.js'
 import { Timers } from './timers.js'
-import { type TuningStart, tune } from './tuning.js'
+import { type TakeOver, type TuningStart, tune } from './tuning.js'
 import { Wake } from './wake.js'
 
 const RESOLVED = Promise.resolve()
@@ -52,6 +52,8 @@ export class LiveSession implements Session, DriverEvents {
   #goesOn = false
   /** A tuning message is being handled: nothing behind it may be parsed. */
   #held = false
+  /** Events are being handled. */
+  #pumping = false
   /** Roused when octets have come or left: whoever waits for a change looks again. */
   readonly moved = new Wake()
   readonly timers = new Timers(this)
@@ -134,12 +136,7 @@ export class LiveSession implements Session, DriverEvents {
     }
   }
 
-  tune(
-    uri: string,
-    ready: TuningStart,
-    check: (reply: Buffer | undefined) => void,
-    takeOver: (transport: Duplex) => Promise<Duplex>,
-  ): Promise<Session> {
+  tune(uri: string, ready: TuningStart, check: (reply: Buffer | undefined) => void, takeOver: TakeOver): Promise<Session> {
     return tune(this, uri, ready, check, takeOver)
   }
 
@@ -210,7 +207,9 @@ export class LiveSession implements Session, DriverEvents {
   /** What stands behind the message is parsed. */
   letGo(): void {
     this.#held = false
-    this.pump()
+    this.driver.resume()
+    // What answers at once is asked for the next by whoever asked it, not by itself.
+    if (!this.#pumping) this.pump()
     this.schedule()
   }
 
@@ -240,6 +239,8 @@ export class LiveSession implements Session, DriverEvents {
     this.#receiving = true
     this.#goesOn = false
     this.pump()
+    // It may not be parsed, and nothing that is kept is without a bound.
+    if (this.#held && this.engine.unread) this.driver.pause()
     this.moved.rouse()
     if (this.engine.pending) this.schedule()
     this.#receiving = false
@@ -281,13 +282,16 @@ export class LiveSession implements Session, DriverEvents {
     this.timers.flushed()
   }
 
-  /** Handles what has happened. */
+  /** Handles what has happened. While a tuning message is handled, that is what was parsed before it, and what comes of our own writing. */
   pump(): void {
-    while (!this.#held && this.#reason === undefined) {
+    const outermost = !this.#pumping
+    this.#pumping = true
+    while (this.#reason === undefined && (!this.#held || this.engine.eventful)) {
       const event = this.engine.nextEvent()
-      if (event === undefined) return
+      if (event === undefined) break
       this.#handle(event)
     }
+    if (outermost) this.#pumping = false
   }
 
   #handle(event: Event): void {

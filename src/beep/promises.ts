@@ -61,6 +61,8 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
 }
 
 async function watching<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Whoever gave up does not hear what became of it.
+  promise.catch(() => {})
   signal.throwIfAborted()
   const aborted = deferred<never>()
   const undo = onAbort(signal, () => aborted.reject(signal.reason as Error))
