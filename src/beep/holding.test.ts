@@ -1,4 +1,6 @@
 // While a tuning message is handled nothing behind it is parsed (RFC 3080 §3.1.3.1); everything else goes on, and a peer can fill nothing meanwhile.
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { getHeapStatistics } from 'node:v8'
 import { describe, expect, test } from '@jest/globals'
 import { ECHO, echo } from '../profiles/echo.js'
@@ -111,4 +113,20 @@ test('a tuning that was given up before it began leaves nothing behind', async (
   await turns()
   process.off('unhandledRejection', note)
   expect(unhandled).toEqual([])
+})
+
+test('what a fast peer says as soon as it hears the answer is for the tuning profile', async () => {
+  const taken = deferred<Duplex>()
+  const takeOver = (transport: Duplex) => {
+    taken.resolve(transport)
+    return new Promise<never>(() => {})
+  }
+  const profile: Profile = { uri: TUNING, tuning: true, start: () => new Tuning('<go/>', takeOver) }
+  const { session, peer } = await rawPair('listener', { profiles: [profile] })
+  peer.stream.on('data', (octets: Buffer) => octets.includes('<go/>') && peer.say('hello'))
+  peer.say(peer.management('MSG 1', `<start number='1'><profile uri='${TUNING}'>ready</profile></start>`))
+  const transport = await taken.promise
+  const [octets] = await once(transport.resume(), 'data')
+  expect(String(octets)).toBe('hello')
+  session.terminate()
 })
