@@ -41,7 +41,7 @@ export interface StartRequest {
   readonly session: Session
   /** The channel number. */
   readonly number: number
-  /** The server name that this start asks for; `session.serverName` is the one that holds for the session. */
+  /** The server name that holds if this start is accepted: the one it asks for, or what the first start that succeeded has fixed (§2.3.1.2). */
   readonly serverName: string | undefined
   /** The initialization message that rides in the `<profile>` element, decoded. */
   readonly initial: Buffer | undefined

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, connect as dial } from 'node:net'
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { connect, type Listener, listen, type Profile } from '../beep/index.js'
+import { rawPair } from '../beep/test-kit-peer.js'
 import { Identity } from '../cloudy/identity.js'
 import { ECHO, echo } from './echo.js'
 import { peerCertificate, startTls, TLS, type TlsListenOptions, tls, whenTuned } from './tls.js'
@@ -111,6 +112,28 @@ describe('tuning to TLS', () => {
     const clear = await connect({ host: '127.0.0.1', port })
     await expect(startTls(clear, { verify: accept })).rejects.toThrow()
   })
+
+  test.each([
+    ['', undefined],
+    [" serverName='first.example'", 'first.example'],
+  ])(
+    'R3080-2.3.1.2-16 the name of the first start that succeeded counts, not that of the start of TLS: first%s',
+    async (first, counts) => {
+      const asked: unknown[] = []
+      const credentialsFor = (name: string | undefined) => void asked.push(name)
+      const { session, peer } = await rawPair('listener', { profiles: [tls({ ...credentials(ada), credentialsFor }), echo] })
+      peer.say(peer.management('MSG 1', `<start number='1'${first}><profile uri='${ECHO}'/></start>`))
+      peer.say(
+        peer.management(
+          'MSG 2',
+          `<start number='3' serverName='other.example'><profile uri='${TLS}'>&lt;ready /></profile></start>`,
+        ),
+      )
+      await peer.expect(/<proceed \/>/)
+      expect(asked).toEqual([counts])
+      session.terminate()
+    },
+  )
 
   test('without a verify a self-signed certificate is refused', async () => {
     const port = await serve()

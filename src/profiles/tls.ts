@@ -77,11 +77,11 @@ export function tls(options: TlsListenOptions): Profile {
     uri: TLS,
     tuning: true,
     available: (session) => session.tls === undefined,
-    start({ initial, session, serverName }) {
+    start({ initial, serverName }) {
       if (initial === undefined) return undefined
       try {
         // The first successful start decides, and this may be it.
-        return answer(initial, session.serverName ?? serverName)
+        return answer(initial, serverName)
       } catch (error) {
         // The channel exists although its first operation failed (§3.1.1).
         if (error instanceof ReplyError) return formatElement({ name: 'error', code: error.replyCode, text: error.text })

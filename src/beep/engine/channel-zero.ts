@@ -200,7 +200,8 @@ export class ChannelZero {
       this.#answerError(request, 550, `more than ${limits.maxChannels} channels are not available`)
     else {
       const profiles = start.profiles.map(({ uri, content }) => ({ uri, content }))
-      this.#core.emit({ type: 'start', channel: start.number, profiles, serverName: start.serverName })
+      const { serverName } = this.#peerStarted ? this : start // A21
+      this.#core.emit({ type: 'start', channel: start.number, profiles, serverName })
     }
   }
 

@@ -83,7 +83,7 @@ describe('starts that the peer asks for', () => {
       peer.engine.decline(1, 550)
       peer.manage('MSG', 2, start(1, names[1]))
       peer.engine.accept(1, E)
-      peer.manage('MSG', 3, start(3, names[2]))
+      expect(peer.manage('MSG', 3, start(3, names[2]))).toEqual([expect.objectContaining({ type: 'start', serverName: fixed })])
       peer.engine.accept(3, E)
       expect(peer.engine.serverName).toBe(fixed)
     }
