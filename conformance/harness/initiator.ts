@@ -2,7 +2,8 @@
 import { Buffer } from 'node:buffer'
 import type { Element } from './element.js'
 import { Failure, Unsupported } from './failure.js'
-import { answerTo, expectValid, type Request } from './management.js'
+import { plain } from './framing.js'
+import { answerTo, expectValid, ownChannel, type Request } from './management.js'
 import { type Answer, elementOf, type Peer } from './peer.js'
 import type { Keyword } from './reader.js'
 
@@ -20,8 +21,8 @@ interface Turn {
   readonly payload: Buffer
 }
 
-/** Echoes what comes on a channel, and agrees to close it, until something `last` comes on channel 0. */
-async function serve(peer: Peer, channel: number, last: (turn: Turn) => boolean, what: string): Promise<Turn> {
+/** Echoes what comes on a channel, and agrees to close it, or one of `ours`, until something `last` comes on channel 0. */
+async function serve(peer: Peer, channel: number, last: (turn: Turn) => boolean, what: string, ours?: number): Promise<Turn> {
   const pieces = new Map<string, Buffer[]>()
   for (;;) {
     const frame = await peer.take((each) => each.channel === 0 || (each.channel === channel && each.keyword === 'MSG'), what)
@@ -39,6 +40,8 @@ async function serve(peer: Peer, channel: number, last: (turn: Turn) => boolean,
     const turn = { keyword, msgno, element: elementOf(whole), payload: whole }
     if (last(turn)) return turn
     if (numberOf(turn) === 0) throw new Unsupported('the target releases the session without a request to close its channel')
+    if (numberOf(turn) === ours && ours !== undefined)
+      throw new Unsupported('the target closes our channel, too, before it releases the session')
     if (numberOf(turn) !== channel) throw new Failure(`expected ${what}; ${keyword} 0 ${msgno} with <${turn.element.name}> came`)
     peer.manage(`RPY ${msgno}`, '<ok />')
   }
@@ -61,6 +64,26 @@ export async function askedToRelease(peer: Peer): Promise<Request> {
   const channel = await peer.channel()
   const what = 'the work of the target, and then its request to release the session'
   return { ...(await serve(peer, channel, (turn) => numberOf(turn) === 0, what)), number: 0 }
+}
+
+/** The same, while a channel that we started is open. @throws Unsupported when the target grants none, or closes it first */
+export async function askedToReleaseBeside(peer: Peer): Promise<Request & { readonly ours: number }> {
+  const channel = await peer.channel()
+  const ours = await ownChannel(peer)
+  const what = 'the work of the target, and then its request to release the session'
+  return { ...(await serve(peer, channel, (turn) => numberOf(turn) === 0, what, ours)), number: 0, ours }
+}
+
+/** A MSG of ours is answered, in whatever way. `when` says in what state of the session. */
+export async function expectServed(peer: Peer, channel: number, msgno: number, when: string): Promise<string> {
+  await peer.message(channel, msgno, plain('hello'))
+  try {
+    const { keyword } = await peer.reply(channel, msgno)
+    return `our MSG is answered with ${keyword === 'NUL' ? 'answers' : keyword}`
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    throw new Failure(`${when}, MSG ${channel} ${msgno} of ours was not served: ${error.message}`, error.ending)
+  }
 }
 
 /** The answer to a request of ours on channel 0 while the target may have work to finish; undefined when it asks to release the session first. */

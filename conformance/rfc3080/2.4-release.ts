@@ -2,7 +2,7 @@
 import { INITIAL_WINDOW } from '../../src/beep/limits.js'
 import { must, section, should } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
-import { askedToRelease, expectSilence, releases } from '../harness/initiator.js'
+import { askedToRelease, askedToReleaseBeside, expectServed, expectSilence, releases } from '../harness/initiator.js'
 import {
   answerAt,
   askTogether,
@@ -154,10 +154,11 @@ const asked = [
       judges: ['R3080-2.4-04', 'R3080-2.4-07'],
       quote: "doesn't want to release the BEEP session",
       sends: 'a message whose echo does not fit into the window, and the release; then room for the echo',
-      expects: 'ERR, and the whole reply; or <ok>, and nothing after it',
+      expects: 'ERR, the whole reply, and messages on that channel and another served as before; or <ok>, and nothing after it',
       of: 'listener',
     },
     async (peer) => {
+      const other = await ownChannel(peer)
       const channel = await ownChannel(peer)
       peer.credits = false
       await peer.message(channel, 0, `\r\n${'x'.repeat(6000)}`)
@@ -171,6 +172,9 @@ const asked = [
       const answer = await peer.answer(msgno)
       if (answer.keyword === 'ERR') {
         await peer.echoed(channel, 0, 'x'.repeat(6000))
+        peer.credits = true
+        for (const each of [channel, other])
+          await expectServed(peer, each, 1, `after the release was ${peer.expectError(answer)}`)
         return peer.expectError(answer)
       }
       expectValid(answer.element, 'ok')
@@ -237,6 +241,46 @@ const said = [
       peer.manage(`RPY ${msgno}`, '<ok />')
       await peer.connection.ended()
       return undefined
+    },
+  ),
+  must(
+    'said-and-still-serving-channels',
+    {
+      title: 'an initiator that has asked for the release still serves an open channel',
+      judges: ['R3080-2.4-09', 'R3080-2.7-01', 'R3080-2.6.2-03'],
+      quote: 'both peers must be prepared to receive all messages',
+      sends: 'a channel that we start; when the target asks for the release a MSG on it, and <ok> when that is answered',
+      expects: 'a reply, of whatever kind: until <ok> the session is what it was',
+      of: 'initiator',
+    },
+    async (peer) => {
+      const { msgno, ours } = await askedToReleaseBeside(peer)
+      const saw = await expectServed(peer, ours, 0, `while its release (MSG 0 ${msgno}) has no answer`)
+      peer.manage(`RPY ${msgno}`, '<ok />')
+      await peer.connection.ended()
+      return saw
+    },
+  ),
+  must(
+    'said-and-refused-still-serving',
+    {
+      title: 'an initiator whose release was refused still serves an open channel',
+      judges: ['R3080-2.4-05', 'R3080-2.7-01', 'R3080-2.6.2-03'],
+      quote: 'the BEEP session should not be terminated, if possible',
+      sends: 'a channel that we start; ERR with 550 to the release, and a MSG on the channel',
+      expects: 'a reply, of whatever kind, or the end of the session',
+      of: 'initiator',
+    },
+    async (peer) => {
+      const { msgno, ours } = await askedToReleaseBeside(peer)
+      peer.manage(`ERR ${msgno}`, error(550, 'still working'))
+      try {
+        return await expectServed(peer, ours, 0, `after its release (MSG 0 ${msgno}) was refused with 550`)
+      } catch (failure) {
+        // That it should not is the business of another case.
+        if (failure instanceof Failure && peer.connection.ending !== 'open') return 'the target ended the session'
+        throw failure
+      }
     },
   ),
   must(
