@@ -91,7 +91,7 @@ export async function expectRequest(peer: Peer): Promise<{ channel: number; msgn
 
 /**
  * The session goes on after a lawful reply that the initiator under test may not want: it answers on channel 0, or asks there to close the channel
- * (§2.2.2.1), or to release.
+ * (§2.2.2.1), or to release. What it asks may have left before it had all of the reply: it must not end the session behind it, either.
  */
 export async function expectGoingOn(peer: Peer): Promise<string> {
   const msgno = peer.next()
@@ -103,7 +103,16 @@ export async function expectGoingOn(peer: Peer): Promise<string> {
       (each.keyword === 'MSG' ? /<close/.test(each.payload.toString('latin1')) : each.msgno === msgno),
     'a sign of life on channel 0',
   )
-  return frame.keyword === 'MSG' ? 'it asks to close' : 'the session goes on'
+  if (frame.keyword !== 'MSG') return 'the session goes on'
+  const { connection } = peer
+  const answered = () =>
+    connection.heard.some((each) => each.kind === 'data' && each.channel === 0 && each.keyword !== 'MSG' && each.msgno === msgno)
+  await connection.until(answered)
+  if (!answered() && connection.ending !== 'open')
+    throw new Failure(
+      `it asked to close (MSG 0 ${frame.msgno}) and ended the connection (${connection.ending}) before it had <ok />: it takes a reply that is lawful for one that ends the session`,
+    )
+  return 'it asks to close'
 }
 
 /** A session as any other, up to its end: all data frames that the target sent, in order, on all channels. */

@@ -4,25 +4,14 @@ import fc from 'fast-check'
 import { MAX_NUMBER } from '../../src/beep/limits.js'
 import { type Draft, must, section, should } from '../harness/case.js'
 import { expectGoingOn, expectRequest, expectTaken, plain } from '../harness/framing.js'
-import { bodyOf, type Peer } from '../harness/peer.js'
+import { bodyOf } from '../harness/peer.js'
+import { answers, reply, type Step } from './2.2.1.1-answers.js'
 
 const COMPLETE = 'for which a reply has already been completely received'
 const NOT_IDENTICAL = 'immediately-previous received frame for this message number are not identical'
 const INTERMEDIATE = 'the previous frame received on the same channel was intermediate'
 const NUL = 'if the header starts with "NUL", and the continuation indicator is intermediate'
 const COLLATION = 'the answer number is used for collation'
-
-/** A frame of a reply: `RPY *`, `ANS . 3`, with its payload; `other` is about another message number than the one that is asked about. */
-type Step = readonly [head: string, payload: string, other?: 'other']
-
-/** Sends frames as replies to a request. */
-function reply(peer: Peer, channel: number, msgno: number, steps: readonly Step[]): void {
-  for (const [head, payload, other] of steps) {
-    const [keyword, more, ansno] = head.split(' ')
-    const number = other === undefined ? msgno : (msgno + 1000) % MAX_NUMBER
-    peer.send(`${keyword} ${channel} ${number} ${more}`, payload, ansno === undefined ? {} : { ansno: Number(ansno) })
-  }
-}
 
 type Row = readonly [slug: string, what: string, steps: readonly Step[], judges: readonly string[], quote: string]
 
@@ -238,28 +227,7 @@ export const replies = section('rfc3080/2.2.1.1', 'Frame Header', [
   ...wrong,
   ...again,
   ...lawful,
-  must.hold(
-    'any-answers-interleaved',
-    {
-      title: 'any answers, their frames in any order',
-      judges: ['R3080-2.2.1.1-20', 'R3080-2.2.1.1-21'],
-      quote: 'frames for "ANS" messages may be interleaved on the same channel',
-      sends: 'a few answers cut into frames, interleaved in any way, then NUL',
-      expects: 'the session goes on, or the channel is closed in good order',
-      of: 'initiator',
-      samples: fc.array(fc.nat({ max: 3 }), { maxLength: 12 }),
-    },
-    async (peer, order) => {
-      const { channel, msgno } = await expectRequest(peer)
-      const answers = [...new Set(order)]
-      reply(peer, channel, msgno, [
-        ...order.map((ansno): Step => [`ANS * ${ansno}`, '\r\na']),
-        ...answers.map((ansno): Step => [`ANS . ${ansno}`, '']),
-        ['NUL .', ''],
-      ])
-      return expectGoingOn(peer)
-    },
-  ),
+  ...answers,
   must.hold(
     'answer-seqno',
     {
