@@ -120,9 +120,9 @@ export class Connection {
     )
   }
 
-  /** Waits until `ready`, or until the connection ends. @returns false when neither came in time */
-  async until(ready: () => boolean): Promise<boolean> {
-    return (await this.#until(() => (ready() || this.ending !== 'open' ? true : undefined))) === true
+  /** Waits until `ready`, or until the connection ends, for so many milliseconds. @returns false when neither came in time */
+  async until(ready: () => boolean, within = this.patience): Promise<boolean> {
+    return (await this.#until(() => (ready() || this.ending !== 'open' ? true : undefined), within)) === true
   }
 
   /** Waits until the target has ended the connection. @throws Failure when it does not in time */
@@ -212,7 +212,7 @@ export class Connection {
     return last?.kind === 'data' ? `; instead ${last.keyword} ${last.channel} ${last.msgno} came: ${show(last.payload)}` : ''
   }
 
-  async #until<T>(look: () => T | undefined): Promise<T | undefined> {
+  async #until<T>(look: () => T | undefined, within = this.patience): Promise<T | undefined> {
     const first = look()
     if (first !== undefined) return first
     return new Promise((resolve, reject) => {
@@ -221,7 +221,7 @@ export class Connection {
         this.#look = () => {}
         resolve(found)
       }
-      const timer = setTimeout(() => done(undefined), this.patience)
+      const timer = setTimeout(() => done(undefined), within)
       this.#look = () => {
         try {
           const found = look()

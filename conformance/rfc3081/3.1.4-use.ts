@@ -9,6 +9,7 @@ import { expectSound, expectStill, expectUpTo, finish, pattern, seqsOf, stalled,
 import { plain } from '../harness/framing.js'
 import { goesOnOrEnds, isData } from '../harness/management.js'
 import type { Peer } from '../harness/peer.js'
+import { seqFirst } from './3.1.4-seq-first.js'
 
 /** Octets that are pushed into a target that may not answer, to see whether it minds. */
 const PUSHED = 2_000_000
@@ -189,42 +190,7 @@ export const useOfWindows = section('rfc3081/3.1.4', 'Use of Flow Control', [
       return took < PUSHED ? `it closes the window after ${took} octets more` : `it still gives window after ${took} octets`
     },
   ),
-  must(
-    'seq-before-messages-that-wait',
-    {
-      title: 'the target owes a SEQ while its own messages wait for window',
-      judges: ['R3081-3.1.4-06'],
-      quote: 'SEQ frames for a channel must have higher priority than messages',
-      sends: 'a window full of a MSG, to a target whose replies on that channel are in no need of more than it has',
-      expects: 'a SEQ for it, whatever waits: the next octets of the MSG may come',
-      of: 'listener',
-    },
-    async (peer) => {
-      peer.credits = false
-      const channel = await peer.channel()
-      peer.send(`MSG ${channel} 0 *`, plain(pattern(INITIAL_WINDOW - 2)))
-      if (!(await peer.connection.until(() => peer.room(channel) > 0))) throw new Failure('no SEQ came', 'timeout')
-      return undefined
-    },
-  ),
-  must(
-    'seq-while-a-request-waits',
-    {
-      title: 'the target owes a SEQ while its own request waits for window',
-      judges: ['R3081-3.1.4-06'],
-      quote: 'SEQ frames for a channel must have higher priority than messages',
-      sends: 'no credit for its MSG, and a MSG of two windows of ours',
-      expects: 'SEQs for ours, although its own waits',
-      of: 'initiator',
-    },
-    async (peer) => {
-      const { channel } = await stalled(peer)
-      const known = peer.offered.length > 0 ? 'it serves profiles' : 'it serves no profile'
-      await peer.message(channel, 77, plain(pattern(6000)))
-      await peer.expectAlive()
-      return known
-    },
-  ),
+  ...seqFirst,
   must.hold(
     'window-never-shrinks',
     {
