@@ -3,9 +3,13 @@ import { Buffer } from 'node:buffer'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type SecureVersion, TLSSocket } from 'node:tls'
 import { Failure } from './failure.js'
+import { expectNothingBehind, inClear, isTls, seen } from './handover.js'
 import { FrameReader, type Heard } from './reader.js'
 import type { Ending } from './results.js'
+import { show } from './show.js'
 import { WireLog } from './wire-log.js'
+
+export { show } from './show.js'
 
 /** Frames, and octets, that one connection may bring: no case asks a target for as much, so a target that gives more floods. */
 const MAX_FRAMES = 100_000
@@ -136,12 +140,22 @@ export class Connection {
     return this.ending
   }
 
-  /** TLS from here on, as client or server; resolves when the handshake is complete. */
+  /** TLS from here on, as client or server; resolves when the handshake is complete. @throws Failure when it fails, or when the target goes on in clear */
   async tune(role: 'client' | 'server', credentials: TlsCredentials): Promise<void> {
-    const raw = this.#stream
-    raw.removeAllListeners()
-    raw.pause()
+    expectNothingBehind(role, this.history, this.reader.pending)
+    const socket = this.#stream
+    socket.removeAllListeners()
+    socket.pause()
     this.log.note('TLS begins')
+    let first: Buffer | undefined
+    const raw = seen(
+      socket,
+      (octets) => {
+        if (first === undefined && !isTls(octets)) this.log.said(this.#ours === 'I' ? 'L' : 'I', octets)
+        first ??= Buffer.from(octets)
+      },
+      (error) => this.#end(kindOf(error)),
+    )
     const secure =
       role === 'client'
         ? connectTls({ socket: raw, rejectUnauthorized: false, checkServerIdentity: () => undefined, ...credentials })
@@ -157,6 +171,7 @@ export class Connection {
       const done = (error?: Error) => {
         clearTimeout(timer)
         if (error === undefined) resolve()
+        else if (first !== undefined && !isTls(first)) reject(inClear(role, show(first)))
         else reject(new Failure(`the TLS handshake failed: ${error.message}`))
       }
       secure.once('error', done)
@@ -175,9 +190,7 @@ export class Connection {
   #watch(stream: Duplex): void {
     stream.on('data', (octets: Uint8Array) => this.#receive(octets))
     stream.on('end', () => this.#end('closed'))
-    stream.on('error', (error: NodeJS.ErrnoException) =>
-      this.#end(error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'reset' : 'closed'),
-    )
+    stream.on('error', (error) => this.#end(kindOf(error)))
     stream.on('close', () => this.#end('closed'))
     stream.resume()
   }
@@ -236,8 +249,6 @@ export class Connection {
   }
 }
 
-/** Octets for people, cut. */
-export function show(octets: Uint8Array): string {
-  const text = Buffer.from(octets.subarray(0, 120)).toString('latin1')
-  return `${JSON.stringify(text)}${octets.length > 120 ? ` and ${octets.length - 120} octets more` : ''}`
+function kindOf(error: NodeJS.ErrnoException): Ending {
+  return error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'reset' : 'closed'
 }
