@@ -6,7 +6,7 @@ import { show } from './connection.js'
 import { escapeXml } from './element.js'
 import { Failure, Unsupported } from './failure.js'
 import { BEEP_XML, bodyOf, elementOf, NOWHERE, type Peer, type Reply } from './peer.js'
-import type { DataFrame } from './reader.js'
+import { type DataFrame, told } from './reader.js'
 
 /** The payload of a message without entity headers: an empty line and the body. */
 export function plain(body: Uint8Array | string): Buffer {
@@ -101,7 +101,7 @@ export async function expectGoingOn(peer: Peer): Promise<string> {
       each.channel === 0 &&
       !each.more &&
       (each.keyword === 'MSG' ? /<close/.test(each.payload.toString('latin1')) : each.msgno === msgno),
-    'a sign of life on channel 0',
+    'its answer on channel 0, or its request to close there, after a reply that is lawful',
   )
   if (frame.keyword !== 'MSG') return 'the session goes on'
   const { connection } = peer
@@ -209,5 +209,5 @@ export function question(peer: Peer): { msgno: number; octets: Buffer } {
 /** @throws Failure when the reader noticed that the target went against a requirement */
 export function expectNoFault(peer: Peer, requirement: string): void {
   const fault = peer.faults.find((each) => each.requirement === requirement)
-  if (fault !== undefined) throw new Failure(`the target sent what no peer may send: ${fault.detail}`)
+  if (fault !== undefined) throw new Failure(told(fault))
 }

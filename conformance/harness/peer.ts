@@ -1,13 +1,13 @@
 // What a case holds: a peer of the target that speaks by hand, octet by octet where it wants to, and knows enough of BEEP to get to the point.
 import { Buffer } from 'node:buffer'
 import { INITIAL_WINDOW } from '../../src/beep/limits.js'
-import { advance, distance } from '../../src/beep/seqno.js'
 import { type Connection, show, type TlsCredentials } from './connection.js'
 import { type Element, escapeXml } from './element.js'
 import { Failure, Unsupported } from './failure.js'
+import { Ledger } from './ledger.js'
 import { bodyOf, elementOf } from './payload.js'
-import type { DataFrame, Fault, Heard, SeqFrame } from './reader.js'
-import type { Role } from './results.js'
+import { type DataFrame, type Fault, type Heard, type SeqFrame, told } from './reader.js'
+import type { Ending, Role } from './results.js'
 
 export { bodyOf, elementOf } from './payload.js'
 
@@ -64,16 +64,11 @@ export class Peer {
   readonly seqs: SeqFrame[] = []
   /** The target's greeting, once heard. */
   greeting: Element | undefined
-  #seqnos = new Map<number, number>()
-  /** Right edges: how far we may send, and how far the target may. */
-  #room = new Map<number, number>()
-  #granted = new Map<number, number>()
-  #received = new Map<number, number>()
+  readonly #ledger = new Ledger()
   /** Requests on data channels whose first frames we sent, as `1 0`. */
   readonly #begun = new Set<string>()
   #msgno = 0
   #channel: number
-  readonly #faults: Fault[] = []
 
   constructor(connection: Connection, target: Role, profile: string, another: () => Promise<Peer> = alone) {
     this.connection = connection
@@ -105,7 +100,7 @@ export class Peer {
     const octets = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : Buffer.from(payload)
     const channel = Number(head.split(' ')[1])
     const seqno = wrong.seqno ?? this.due(channel)
-    this.#seqnos.set(channel, advance(seqno, octets.length))
+    this.#ledger.sent(head, seqno, octets.length)
     if (/^MSG [1-9][0-9]* [0-9]+ \*$/.test(head)) this.#begun.add(head.slice(4, -2))
     const ansno = wrong.ansno === undefined ? '' : ` ${wrong.ansno}`
     const header = `${head} ${seqno} ${wrong.size ?? octets.length}${ansno}\r\n`
@@ -114,24 +109,23 @@ export class Peer {
 
   /** The seqno that is due next from us on a channel. */
   due(channel: number): number {
-    return this.#seqnos.get(channel) ?? 0
+    return this.#ledger.due(channel)
   }
 
   /** A SEQ frame (RFC 3081 §3.1.3). */
   seq(channel: number, ackno: number, window: number): this {
-    this.#granted.set(channel, advance(ackno, window))
+    this.#ledger.credited(channel, ackno, window)
     return this.write(`SEQ ${channel} ${ackno} ${window}\r\n`)
   }
 
   /** Octets that were received on a channel: the ackno of an honest SEQ. */
   received(channel: number): number {
-    return this.#received.get(channel) ?? 0
+    return this.#ledger.received(channel)
   }
 
   /** How many octets the target has room for on a channel. */
   room(channel: number): number {
-    const left = distance(this.due(channel), this.#room.get(channel) ?? INITIAL_WINDOW)
-    return left > 0x7fff_ffff ? 0 : left
+    return this.#ledger.room(channel)
   }
 
   /** A frame of channel 0: `manage('MSG 1', "<close number='1' code='200' />")`. The element is written as UTF-8. */
@@ -162,7 +156,9 @@ export class Peer {
           'timeout',
         )
       if (this.connection.ending !== 'open')
-        throw new Failure(`the target ended the connection (${this.connection.ending}) inside a message`)
+        throw new Failure(
+          `the target ended the connection (${this.connection.ending}) inside ${keyword} ${channel} ${msgno} of ours: ${at} of its ${octets.length} octets were sent`,
+        )
       const end = Math.min(octets.length, at + Math.min(cut, Math.max(1, this.room(channel))))
       this.send(`${keyword} ${channel} ${msgno} ${end < octets.length ? '*' : '.'}`, octets.subarray(at, end))
       at = end
@@ -348,20 +344,26 @@ export class Peer {
 
   /** What the target sent that no peer may send. */
   get faults(): readonly Fault[] {
-    return [...this.connection.reader.faults, ...this.#faults]
+    return [...this.connection.reader.faults, ...this.#ledger.faults]
+  }
+
+  /** What the implementer of the target should know beside what a case says that failed: what it did wrong before, or else what may be why. */
+  remarks(ending: Ending | undefined): readonly string[] {
+    const [fault] = this.faults
+    return fault === undefined ? this.#ledger.remarks(ending) : [told(fault)]
   }
 
   /** Channel `number` was closed: both sides count anew. */
   forget(number: number): void {
     this.connection.reader.forget(number)
-    for (const each of [this.#seqnos, this.#room, this.#granted, this.#received]) each.delete(number)
+    this.#ledger.forget(number)
   }
 
   /** TLS from here on; both sides count anew and greet anew (§3.1). */
   async tune(role: 'client' | 'server', credentials: TlsCredentials): Promise<void> {
     await this.connection.tune(role, credentials)
     this.connection.heard.length = 0
-    for (const each of [this.#seqnos, this.#room, this.#granted, this.#received]) each.clear()
+    this.#ledger.restart()
     this.greeting = undefined
     this.#msgno = 0
     this.#channel = this.target === 'listener' ? 1 : 2
@@ -369,23 +371,14 @@ export class Peer {
 
   #hear(heard: Heard): void {
     if (heard.kind === 'garbage') return
+    this.#ledger.heard(heard)
     if (heard.kind === 'seq') {
       if (this.seqs.length < 10_000) this.seqs.push(heard)
-      this.#room.set(heard.channel, advance(heard.ackno, heard.window))
       return
     }
-    const { channel, seqno, size } = heard
-    const edge = this.#granted.get(channel) ?? INITIAL_WINDOW
-    const end = advance(seqno, size)
-    const beyond = distance(end, edge) > 0x7fff_ffff
-    if (size > 0 && beyond && this.#faults.length < 100)
-      this.#faults.push({
-        requirement: 'R3081-3.1.2-01',
-        detail: `on channel ${channel} octets up to ${end} came, the window ends at ${edge}`,
-      })
-    this.#received.set(channel, end)
     // At half a window, as one who has taken everything; what was too much is known, and need not stop the rest.
-    if (this.credits && (beyond || distance(end, edge) <= INITIAL_WINDOW / 2)) this.#credit(channel, end)
+    if (this.credits && this.#ledger.left(heard.channel) <= INITIAL_WINDOW / 2)
+      this.#credit(heard.channel, this.#ledger.received(heard.channel))
   }
 
   #credit(channel: number, ackno: number): void {

@@ -41,6 +41,12 @@ export interface Fault {
   readonly detail: string
 }
 
+/** A fault for people, with the clause that it goes against. */
+export function told({ detail, requirement }: Fault): string {
+  const [, rfc, section] = /^R(30\d\d)-([0-9.]+)-/.exec(requirement) ?? []
+  return `the target sent what no peer may send: ${detail} (${rfc === undefined ? '' : `RFC ${rfc} §${section}, `}${requirement})`
+}
+
 const DATA = /^(MSG|RPY|ERR|ANS|NUL) +(\d{1,20}) +(\d{1,20}) +([.*]) +(\d{1,20}) +(\d{1,20})(?: +(\d{1,20}))? *\r?\n/
 const SEQ = /^SEQ +(\d{1,20}) +(\d{1,20}) +(\d{1,20}) *\r?\n/
 const EXACT = /^[A-Z]{3}( (0|[1-9][0-9]*|[.*]))+\r\n$/

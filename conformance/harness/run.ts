@@ -174,12 +174,15 @@ function resultOf(one: Case, trial: Trial): CaseResult {
 /** One run of a case on a connection of its own. */
 async function attempt(one: Case, value: unknown, { target, profile, patience, signal }: RunOptions): Promise<Trial> {
   const connections: Connection[] = []
+  const peers: Peer[] = []
   let over = false
   const open = async (): Promise<Peer> => {
     const connection = new Connection(await target.open(patience), target.role === 'listener' ? 'I' : 'L', patience)
     connections.push(connection)
     if (over) connection.destroy()
-    return new Peer(connection, target.role, profile, open)
+    const peer = new Peer(connection, target.role, profile, open)
+    peers.push(peer)
+    return peer
   }
   let timer: NodeJS.Timeout | undefined
   let onAbort: (() => void) | undefined
@@ -209,7 +212,8 @@ async function attempt(one: Case, value: unknown, { target, profile, patience, s
     if (error instanceof Unreachable) return { outcome: 'not-run', saw: error.message, log }
     if (error instanceof Failure) {
       const outcome = one.level === 'SHOULD' ? 'weak' : 'failed'
-      return { outcome, saw: error.message, ending: error.ending ?? ending, log }
+      const how = error.ending ?? ending
+      return { outcome, saw: explained(error.message, peers, how), ending: how, log }
     }
     // A fault of the case itself: never silently the target's.
     throw new Error(`The case ${one.id} failed in itself: ${(error as Error).message}`, { cause: error })
@@ -219,6 +223,12 @@ async function attempt(one: Case, value: unknown, { target, profile, patience, s
     over = true
     for (const connection of connections) connection.destroy()
   }
+}
+
+/** What a case saw, and what else its peers know that may be why. */
+function explained(saw: string, peers: readonly Peer[], ending: Ending | undefined): string {
+  const remarks = new Set(peers.flatMap((peer) => peer.remarks(ending)))
+  return [saw, ...[...remarks].filter((each) => !saw.includes(each))].join('; ')
 }
 
 /** Many samples of a property, and of those that fail the smallest that was found. */

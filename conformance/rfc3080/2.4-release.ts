@@ -219,7 +219,10 @@ const said = [
       const { msgno } = await askedToRelease(peer)
       peer.manage(`ERR ${msgno}`, error(550, 'still working'))
       const saw = await goesOnOrEnds(peer)
-      if (saw === 'the target ended the session') throw new Failure('the target ended the session')
+      if (saw === 'the target ended the session')
+        throw new Failure(
+          `it ended the connection (${peer.connection.ending}) when its release, MSG 0 ${msgno}, was refused by our ERR 0 ${msgno} with code 550. The session and its channels should stay as they were, if possible; a peer that has to go may ask for the release again (RFC 3080 §2.4)`,
+        )
       return saw === 'the target released' ? 'it asked again' : saw
     },
   ),

@@ -179,7 +179,7 @@ export const creation = section('rfc3081/3.1.1', 'Channel Creation', [
     async (peer) => {
       peer.credits = false
       const channel = await peer.channel()
-      peer.seq(channel, 0, WIDE)
+      peer.seq(channel, 0, 65_536)
       if (peer.target === 'listener') {
         await peer.echo(channel, 0, pattern(20_000))
         return undefined

@@ -6,6 +6,7 @@ import { show } from '../harness/connection.js'
 import { Failure } from '../harness/failure.js'
 import { expectRequest, plain, question } from '../harness/framing.js'
 import type { Peer } from '../harness/peer.js'
+import { told } from '../harness/reader.js'
 
 /** Frames that are lawful in this order: a message in two frames, a SEQ, a message, a start; behind a reply, when the target has asked. */
 async function frames(peer: Peer): Promise<{ channel: number; frames: Buffer[] }> {
@@ -40,7 +41,7 @@ async function expectEnd(peer: Peer, octets: Uint8Array): Promise<string> {
     if (heard.kind === 'garbage') throw new Failure(`what came is no frame: ${show(heard.octets)}`)
   // A SEQ of another window than the judge believes to have given is no fault of the target.
   const fault = peer.faults.find(({ requirement }) => requirement.startsWith('R3080'))
-  if (fault !== undefined) throw new Failure(`the target sent what no peer may send: ${fault.detail}`)
+  if (fault !== undefined) throw new Failure(told(fault))
   return peer.connection.ending === 'reset' ? 'the target reset the connection' : 'the target closed the connection'
 }
 
