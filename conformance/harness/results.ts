@@ -55,6 +55,8 @@ export interface CaseResult {
   readonly known?: string | undefined
   /** Listed as a deviation, and it passed all the same. */
   readonly mended?: boolean | undefined
+  /** One of the last before the target died or hung: its log is whole. */
+  readonly last?: boolean | undefined
   readonly log: readonly LogEntry[]
 }
 
@@ -81,13 +83,13 @@ export function isUnexpected(result: CaseResult, strict: boolean): boolean {
 }
 
 /**
- * The same with fewer conversations, for files that are kept: those of what did not pass, and one of each section for comparison.
+ * The same with fewer conversations, for files that are kept: those of what did not pass, those before the target died, and one of each section for comparison.
  */
 export function brief(results: Results): Results {
   const shown = new Set<string>()
   const cases = results.cases.map((one) => {
     const section = one.id.slice(0, one.id.lastIndexOf('/'))
-    if (one.outcome !== 'passed' || one.mended === true) return one
+    if (one.outcome !== 'passed' || one.mended === true || one.last === true) return one
     if (shown.has(section)) return { ...one, log: [] }
     shown.add(section)
     return one

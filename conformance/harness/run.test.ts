@@ -10,7 +10,7 @@ import { Failure, Unsupported } from './failure.js'
 import type { Peer } from './peer.js'
 import { brief, isUnexpected, type Results } from './results.js'
 import { CannotRun, type RunOptions, run } from './run.js'
-import { awaited, dialled, executed, type Target } from './target.js'
+import { awaited, DYING, dialled, executed, type Target } from './target.js'
 
 const about = { title: 'a case', judges: [], quote: '', sends: 'something', expects: 'something' }
 const [passes, fails, shouldFail, cannot, waits] = section('rfc3080/0', 'Trial', [
@@ -307,8 +307,8 @@ describe('targets that stop', () => {
       first.resume().write('x')
       await closed
       ;(await started.open(5000)).destroy()
-      expect(await started.lost?.()).toBe('its program ended (exit code 3)')
-      expect(await started.lost?.()).toBeUndefined()
+      expect(await started.lost?.(DYING)).toBe('its program ended (exit code 3)')
+      expect(await started.lost?.(DYING)).toBeUndefined()
     } finally {
       await started.close()
     }
@@ -330,7 +330,7 @@ describe('targets that stop', () => {
         await closed
         // The next is started, and the end of the one before is told all the same.
         ;(await started.open(10_000)).destroy()
-        const lost = await started.lost?.()
+        const lost = await started.lost?.(DYING)
         if (told === undefined) expect(lost).toBeUndefined()
         else expect(lost).toMatch(told)
       } finally {

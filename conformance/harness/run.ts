@@ -6,7 +6,7 @@ import { type Expectations, knownDeviation } from './expectations.js'
 import { Failure, Unreachable, Unsupported } from './failure.js'
 import { Peer } from './peer.js'
 import type { CaseResult, Ending, LogEntry, Outcome, Results } from './results.js'
-import type { Target } from './target.js'
+import { DYING, type Target } from './target.js'
 
 export interface RunOptions {
   readonly target: Target
@@ -41,6 +41,8 @@ const LEAST_SAMPLES = 20
 const SAMPLES_TIME = 10_000
 /** Time for shrinking a sample that fails. */
 const SHRINKING_TIME = 10_000
+/** Milliseconds that a target has between two samples to be seen dead. */
+const GLANCE = 3
 /** A case that takes longer than this many patiences is given up, whatever it does. */
 const PATIENCES = 12
 
@@ -83,35 +85,47 @@ export async function run(options: RunOptions): Promise<Results> {
   const { target, cases, sanity = SANITY } = options
   const began = new Date()
   const results = new Map<Case, CaseResult>()
-  const first = await judge(sanity, options)
+  const { result: first } = await judge(sanity, options)
   if (options.signal?.aborted) throw new CannotRun('The run was stopped before its first case')
   if (first.outcome !== 'passed') throw new CannotRun(`The target does not pass the sanity case (${sanity.sends}): ${first.saw}`)
   let died: string | undefined
   let late = 0
+  const workers = target.role === 'initiator' ? 1 : Math.max(1, options.concurrency)
+  /** The cases that ended last: when the target is gone, or hangs, it is one of these that it did not survive. */
+  const recent: { readonly one: Case; readonly whole: Trial['whole'] }[] = []
+  const stopped = (when: string) => {
+    died = when
+    for (const { one, whole } of recent)
+      if (whole !== undefined) results.set(one, { ...results.get(one)!, last: true, log: whole() })
+  }
   const pending = [...cases]
   const work = async () => {
     for (let one = pending.shift(); one !== undefined; one = pending.shift()) {
       const stop = died !== undefined ? `the target is gone: ${died}` : options.signal?.aborted ? STOPPED : undefined
       if (stop === undefined) options.onBegin?.(one)
-      const result = stop === undefined ? await judge(one, options) : resultOf(one, { outcome: 'not-run', saw: stop })
+      const { result, whole } = stop === undefined ? await judge(one, options) : notRun(one, stop)
       late = result.ending === 'timeout' ? late + 1 : 0
+      results.set(one, result)
       // What was stopped by us says nothing about the target.
       const ours = options.signal?.aborted ?? false
-      if (result.outcome === 'not-run' && !ours) died ??= `noticed in ${one.id}: ${result.saw}`
-      else if (late >= LATE && died === undefined && !ours) {
-        late = 0
-        const { outcome, saw } = await judge(sanity, options)
-        if (outcome !== 'passed') died = `noticed after ${one.id}: ${saw}`
+      if (result.outcome === 'not-run') {
+        if (died === undefined && !ours) stopped(`noticed in ${one.id}: ${result.saw}`)
+      } else if (whole !== undefined) {
+        recent.push({ one, whole })
+        if (recent.length > LATE + workers) recent.shift()
       }
-      results.set(one, result)
+      if (late >= LATE && died === undefined && !ours) {
+        late = 0
+        const { outcome, saw } = (await judge(sanity, options)).result
+        if (outcome !== 'passed') stopped(`noticed after ${one.id}: ${saw}`)
+      }
       options.onResult?.(result, results.size, cases.length)
     }
   }
-  const workers = target.role === 'initiator' ? 1 : Math.max(1, options.concurrency)
   await Promise.all(Array.from({ length: workers }, work))
   if (died === undefined && options.signal?.aborted !== true) {
-    const last = await judge(sanity, options)
-    if (last.outcome !== 'passed') died = `the sanity case does not pass any more: ${last.saw}`
+    const { result: last } = await judge(sanity, options)
+    if (last.outcome !== 'passed') stopped(`the sanity case does not pass any more: ${last.saw}`)
   }
   return {
     format: 'beep-conformance-results',
@@ -126,17 +140,29 @@ export async function run(options: RunOptions): Promise<Results> {
   }
 }
 
+/** A result, and what was said without the bounds of its log. */
+interface Judged {
+  readonly result: CaseResult
+  readonly whole: Trial['whole']
+}
+
 /** How far a case came. */
 interface Trial {
   readonly outcome: Outcome
   readonly saw: string
   readonly ending?: Ending | undefined
   readonly log?: readonly LogEntry[]
+  /** The log without its bounds, for the case that the target died of it. */
+  readonly whole?: () => readonly LogEntry[]
   readonly samples?: number
   readonly counterexample?: string
 }
 
-async function judge(one: Case, options: RunOptions): Promise<CaseResult> {
+function notRun(one: Case, saw: string): Judged {
+  return { result: resultOf(one, { outcome: 'not-run', saw }), whole: undefined }
+}
+
+async function judge(one: Case, options: RunOptions): Promise<Judged> {
   const began = performance.now()
   const missing = unsupported(one, options)
   let trial: Trial =
@@ -145,18 +171,23 @@ async function judge(one: Case, options: RunOptions): Promise<CaseResult> {
       : one.samples === undefined
         ? await attempt(one, undefined, options)
         : await sample(one, one.samples, options)
-  if (trial.ending !== 'open' && trial.ending !== undefined) {
-    const lost = await options.target.lost?.()
-    if (lost !== undefined) trial = { ...trial, outcome: 'failed', saw: `${trial.saw === '' ? '' : `${trial.saw}; `}${lost}` }
-  }
+  if (trial.ending !== 'open' && trial.ending !== undefined) trial = fallen(trial, await options.target.lost?.(DYING))
   const known = knownDeviation(options.expectations, one.id)
   const fails = trial.outcome === 'failed' || trial.outcome === 'weak'
-  return {
+  const result = {
     ...resultOf(one, trial),
     milliseconds: Math.round(performance.now() - began),
     ...(known !== undefined && fails ? { known: known.reason } : {}),
     ...(known?.sometimes === false && trial.outcome === 'passed' ? { mended: true } : {}),
   }
+  return { result, whole: trial.whole }
+}
+
+/** The trial of which the target died, if it did: all that was exchanged until then is in its log. */
+function fallen(trial: Trial, lost: string | undefined): Trial {
+  if (lost === undefined) return trial
+  const saw = `${trial.saw === '' ? '' : `${trial.saw}; `}${lost}`
+  return { ...trial, outcome: 'failed', saw, log: trial.whole?.() ?? [] }
 }
 
 function unsupported(one: Case, { target, tls }: RunOptions): string | undefined {
@@ -167,7 +198,7 @@ function unsupported(one: Case, { target, tls }: RunOptions): string | undefined
 
 function resultOf(one: Case, trial: Trial): CaseResult {
   const { id, title, level, judges, quote, sends, expects } = one
-  const { outcome, saw, ending = 'none', log = [], ...rest } = trial
+  const { outcome, saw, ending = 'none', log = [], whole: _, ...rest } = trial
   return { id, title, level, judges, quote, sends, expects, outcome, saw, ending, milliseconds: 0, ...rest, log }
 }
 
@@ -204,16 +235,17 @@ async function attempt(one: Case, value: unknown, { target, profile, patience, s
     running.catch(() => {})
     const saw = await Promise.race([running, givenUp])
     const [{ ending, log }] = connections as [Connection]
-    return { outcome: 'passed', saw: saw ?? '', ending, log: log.entries }
+    return { outcome: 'passed', saw: saw ?? '', ending, log: log.entries, whole: () => wholeOf(connections) }
   } catch (error) {
     const log = connections[0]?.log.entries ?? []
     const ending = connections[0]?.ending
-    if (error instanceof Unsupported) return { outcome: 'unsupported', saw: error.message, ending, log }
-    if (error instanceof Unreachable) return { outcome: 'not-run', saw: error.message, log }
+    const whole = () => wholeOf(connections)
+    if (error instanceof Unsupported) return { outcome: 'unsupported', saw: error.message, ending, log, whole }
+    if (error instanceof Unreachable) return { outcome: 'not-run', saw: error.message, log: whole() }
     if (error instanceof Failure) {
       const outcome = one.level === 'SHOULD' ? 'weak' : 'failed'
       const how = error.ending ?? ending
-      return { outcome, saw: explained(error.message, peers, how), ending: how, log }
+      return { outcome, saw: explained(error.message, peers, how), ending: how, log, whole }
     }
     // A fault of the case itself: never silently the target's.
     throw new Error(`The case ${one.id} failed in itself: ${(error as Error).message}`, { cause: error })
@@ -223,6 +255,11 @@ async function attempt(one: Case, value: unknown, { target, profile, patience, s
     over = true
     for (const connection of connections) connection.destroy()
   }
+}
+
+/** All that was said, on one connection after the other. */
+function wholeOf(connections: readonly Connection[]): LogEntry[] {
+  return connections.flatMap(({ log }, at) => [...(at === 0 ? [] : [{ at: 0, note: `connection ${at + 1}` }]), ...log.whole])
 }
 
 /** What a case saw, and what else its peers know that may be why. */
@@ -236,6 +273,7 @@ async function sample(one: Case, samples: fc.Arbitrary<unknown>, options: RunOpt
   let tried = 0
   let failed: Trial | undefined
   let last: Trial | undefined
+  let lastValue: unknown
   let other: Trial | undefined
   let fault: unknown
   const began = performance.now()
@@ -245,10 +283,17 @@ async function sample(one: Case, samples: fc.Arbitrary<unknown>, options: RunOpt
     if (failed === undefined && tried >= LEAST_SAMPLES && performance.now() - began > SAMPLES_TIME) return true
     if (failed !== undefined && performance.now() - failedAt > SHRINKING_TIME) return true
     try {
+      // One that died of a sample is noticed before the next, which starts it anew.
+      if (last !== undefined && last.ending !== 'open' && failed === undefined) {
+        const lost = await options.target.lost?.(GLANCE)
+        if (lost !== undefined) other = { ...fallen(last, lost), counterexample: fc.stringify(lastValue) }
+        if (lost !== undefined) return true
+      }
       const trial = await attempt(one, value, options)
       if (failed === undefined) tried++
       if (trial.outcome === 'passed') {
         last = trial
+        lastValue = value
         return true
       }
       if (trial.outcome !== 'failed' && trial.outcome !== 'weak') {

@@ -17,8 +17,11 @@ export interface Target {
    * @throws Unreachable
    */
   open(patience: number): Promise<Duplex>
-  /** Whether its program has ended since it was last asked, a client by a signal, in words; only where we started it. */
-  lost?(): Promise<string | undefined>
+  /**
+   * Whether its program has ended since it was last asked, a client by a signal, in words; only where we started it.
+   * @param dying milliseconds that are waited for the end of one that closed a connection because it died
+   */
+  lost?(dying: number): Promise<string | undefined>
   close(): Promise<void>
 }
 
@@ -29,7 +32,7 @@ const STARTING = 10_000
 /** Between two attempts to reach it. */
 const PAUSE = 50
 /** A program that closed a connection because it died is gone this many milliseconds later. */
-const DYING = 30
+export const DYING = 30
 /** Connections of an initiator that nobody has asked for yet. */
 const MAX_WAITING = 64
 
@@ -83,7 +86,7 @@ export async function executed(command: string): Promise<Target> {
         }
       }
     },
-    lost: () => program.lost(),
+    lost: (dying) => program.lost(dying),
     close: () => program.stop(),
   }
 }
@@ -121,8 +124,8 @@ export async function awaited(port: number, command: string | undefined): Promis
       }
       return nextSocket(server, waiting, Math.max(patience, STARTING))
     },
-    async lost() {
-      await new Promise((resolve) => setTimeout(resolve, DYING))
+    async lost(dying) {
+      await new Promise((resolve) => setTimeout(resolve, dying))
       for (const program of programs) fallen ??= program.fallen()
       const told = fallen
       fallen = undefined
@@ -233,8 +236,8 @@ class Program {
   }
 
   /** Tells its end once. */
-  async lost(): Promise<string | undefined> {
-    await new Promise((resolve) => setTimeout(resolve, DYING))
+  async lost(dying: number): Promise<string | undefined> {
+    await new Promise((resolve) => setTimeout(resolve, dying))
     const end = this.#untold ?? this.#end()
     this.#untold = undefined
     return end

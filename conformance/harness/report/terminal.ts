@@ -31,11 +31,23 @@ export function summary(results: Results): string {
   const shown = unexpected.filter(({ outcome }) => outcome !== 'not-run')
   if (shown.length > 0) lines.push('', 'Unexpected', ...shown.flatMap(details))
   const missed = cases.filter(({ outcome }) => outcome === 'not-run').length
+  const last = cases.filter((each) => each.last === true).map(({ id }) => id)
   if (died !== undefined) lines.push('', `The target stopped to work, ${printable(died)}`)
+  if (last.length > 0)
+    lines.push(`The last cases until then, with all that was said in the JSON and on the page: ${last.join(', ')}`)
   if (missed > 0) lines.push(`${missed} cases were not run`)
+  lines.push(...reasons(cases))
   lines.push('', `${counts(cases)} in ${results.seconds} s, seed ${results.seed}${strict ? ', strict' : ''}`)
   lines.push(unexpected.length === 0 && died === undefined ? 'Nothing unexpected.' : `${shown.length} unexpected.`)
   return `${lines.join('\n')}\n`
+}
+
+/** Why cases are unsupported, where one reason holds for many: said once, with their number. */
+function reasons(cases: readonly CaseResult[]): string[] {
+  const counted = new Map<string, number>()
+  for (const { outcome, saw } of cases) if (outcome === 'unsupported') counted.set(saw, (counted.get(saw) ?? 0) + 1)
+  const many = [...counted].filter(([, count]) => count > 1)
+  return many.length === 0 ? [] : ['', 'Unsupported', ...many.map(([saw, count]) => `  ${count} cases: ${printable(saw)}`)]
 }
 
 /** The section of a case: its id without the last part. */
