@@ -6,13 +6,14 @@ import { progress } from '@clack/prompts'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { OBJECTS } from './cloudy/kit/visit.js'
 import { CLOUDY_SANITY } from './cloudy/sanity.js'
+import type { Case } from './harness/case.js'
 import { parseExpectations } from './harness/expectations.js'
 import { replay } from './harness/replay.js'
 import { html } from './harness/report/html.js'
 import { junit } from './harness/report/junit.js'
 import { printable } from './harness/report/printable.js'
 import { caseLine, summary } from './harness/report/terminal.js'
-import { brief, isUnexpected, type Results } from './harness/results.js'
+import { brief, isUnexpected, type Results, type Role } from './harness/results.js'
 import { CannotRun, type RunOptions, run } from './harness/run.js'
 import { awaited, dialled, executed, type Target } from './harness/target.js'
 import { CASES, CLOUDY_CASES } from './index.js'
@@ -146,7 +147,7 @@ async function conform(place: string | undefined, patterns: readonly string[], o
       tls: options.cloudy ?? options.tls ?? false,
       expectations,
       signal: stop.signal,
-      ...watcher(cases.length, people),
+      ...watcher(cases, target.role, people),
     })
     people.write(summary(results))
     if (options.json !== undefined) await write(options.json, `${JSON.stringify(options.brief ? brief(results) : results)}\n`)
@@ -163,14 +164,20 @@ async function conform(place: string | undefined, patterns: readonly string[], o
 }
 
 /** While it runs: on a terminal one line that moves, with an estimate, and in a log one line a case. */
-function watcher(total: number, people: NodeJS.WriteStream): Pick<RunOptions, 'onBegin' | 'onResult'> {
-  if (!people.isTTY)
+function watcher(cases: readonly Case[], role: Role, people: NodeJS.WriteStream): Pick<RunOptions, 'onBegin' | 'onResult'> {
+  const total = cases.length
+  if (!people.isTTY) {
+    const other = new Set(cases.filter(({ of }) => of !== undefined && of !== role).map(({ id }) => id))
+    const own = total - other.size
+    let told = 0
     return {
-      // What was not run is counted at the end.
-      onResult: (result, done) => {
-        if (result.outcome !== 'not-run') people.write(`${done}/${total} ${caseLine(result)}\n`)
+      // What is about the other role, or was not run, is counted at the end.
+      onResult: (result) => {
+        if (other.has(result.id) || result.outcome === 'not-run') return
+        people.write(`${++told}/${own} ${caseLine(result)}\n`)
       },
     }
+  }
   const began = performance.now()
   const bar = progress({ max: total, output: people })
   let failed = 0

@@ -55,9 +55,14 @@ describe('beep conform', () => {
       '--concurrency',
       '4',
       'rfc3080/2.2.1.2',
+      'rfc3080/2.4/said',
       ...reports,
     )
     expect(stdout).toContain('✓ rfc3080/2.2.1.2/seqno-gap')
+    // What is about the other role is said once, and all of it is in the JSON.
+    expect(stdout.match(/.*it is about initiators.*/g)).toEqual([
+      expect.stringMatching(/^ {2}\d+ cases: it is about initiators, and the target is the listener$/),
+    ])
     expect(stdout).toContain('seed 7, strict')
     expect(stdout).toContain('Nothing unexpected.')
     expect(code).toBe(0)
