@@ -29,7 +29,8 @@ export function inClear(role: 'client' | 'server', what: string): Failure {
   )
 }
 
-function named(frame: Heard): string {
+/** A frame as people read it. */
+export function named(frame: Heard): string {
   if (frame.kind === 'garbage') return show(frame.octets)
   if (frame.kind === 'seq') return `SEQ ${frame.channel} ${frame.ackno} ${frame.window}`
   return `${frame.keyword} ${frame.channel} ${frame.msgno} with ${show(frame.payload)}`

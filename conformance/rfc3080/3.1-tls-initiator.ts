@@ -6,6 +6,7 @@ import { must, section } from '../harness/case.js'
 import { escapeXml } from '../harness/element.js'
 import { Failure, Unsupported } from '../harness/failure.js'
 import { question, writeInPieces } from '../harness/framing.js'
+import { inClear, named } from '../harness/handover.js'
 import { isClose, isData, profile } from '../harness/management.js'
 import { BEEP_XML, NOWHERE, type Peer } from '../harness/peer.js'
 import { STYLES, spell } from '../harness/spelling.js'
@@ -163,7 +164,7 @@ export const tlsClient = section('rfc3080/3.1', 'The TLS Transport Security Prof
       peer.write(question(peer).octets)
       await wait(MOMENT)
       const said = history.slice(before).find((each) => each.kind !== 'data' || each.keyword !== 'MSG' || each.channel !== 0)
-      if (said !== undefined) throw new Failure(`${said.kind === 'data' ? `${said.keyword} ${said.channel}` : said.kind} came`)
+      if (said !== undefined) throw inClear('server', named(said))
       if (peer.connection.ending !== 'open') return 'it ends the session'
       answerWith(peer, ready, '<proceed />')
       await secure(peer)

@@ -6,6 +6,7 @@ import { escapeXml } from '../harness/element.js'
 import { Failure } from '../harness/failure.js'
 import { pattern } from '../harness/flow.js'
 import { plain, writeInPieces } from '../harness/framing.js'
+import { inClear, named } from '../harness/handover.js'
 import { isData, profile, start } from '../harness/management.js'
 import { BEEP_XML, type Peer } from '../harness/peer.js'
 import { STYLES, spell } from '../harness/spelling.js'
@@ -248,8 +249,11 @@ export const proceed = section('rfc3080/3.1.3.2', 'The Proceed Message', [
       const answer = await askForTls(peer)
       expectProceed(answer)
       const between = peer.connection.history.slice(from)
-      if (between.filter(isData).some(({ msgno, channel }) => channel !== 0 || msgno !== answer.msgno))
-        throw new Failure('another frame came before the answer')
+      const other = between.filter(isData).find(({ msgno, channel }) => channel !== 0 || msgno !== answer.msgno)
+      if (other !== undefined)
+        throw new Failure(
+          `${named(other)} came between our <ready /> and <proceed /> (RPY 0 ${answer.msgno}), though nothing was outstanding: from <ready /> on nothing is sent but its answer (RFC 3080 §3.1.3.2)`,
+        )
       await secure(peer)
       return between.some(({ kind }) => kind === 'seq') ? 'a SEQ came before it' : undefined
     },
@@ -278,7 +282,8 @@ export const proceed = section('rfc3080/3.1.3.2', 'The Proceed Message', [
       if (keyword === 'ERR' || contentOf({ keyword, element, ...rest })?.name !== 'proceed') return 'it does not proceed'
       const { history } = peer.connection
       const at = (msgno: number) => history.findIndex((each) => isData(each) && each.channel === 0 && each.msgno === msgno)
-      if (at(injected) > at(asked)) throw new Failure('it answered in clear behind <proceed />')
+      if (at(injected) > at(asked))
+        throw inClear('client', `the answer to MSG 0 ${injected}, which stood in clear behind our <ready />,`)
       if (at(injected) !== -1) return 'it answers the request first'
       try {
         await secure(peer)
