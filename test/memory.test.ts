@@ -275,6 +275,14 @@ describe('peers that do not take what they asked for', () => {
     return attack
   }
 
+  test('echoes that may not leave keep no more than themselves of what came with them', async () => {
+    const { peer, session } = await onChannel(ECHO)
+    const ballast = 'SEQ 1 0 0\r\n'.repeat(5000)
+    await pour(peer, 1000, (n) => ballast + peer.frame(`MSG 1 ${n}`, '\r\nx') + ballast)
+    await arrived(session, 1, 1000)
+    await within(COUNTED)
+  })
+
   test('answers without end on each of 1000 channels, to a peer that gives no credit', async () => {
     const { peer, session } = await thousand('u:endless')
     await begin()

@@ -47,7 +47,8 @@ export class Answers {
     return false
   }
 
-  #start(number: number, profile: Profile, serverName: string | undefined, content: Uint8Array | undefined): void {
+  #start(number: number, profile: Profile, asked: string | undefined, content: Uint8Array | undefined): void {
+    const serverName = this.#session.engine.serverNameFor(asked)
     const initial = content === undefined ? undefined : Buffer.from(content)
     try {
       const answer = profile.start?.({ session: this.#session, number, serverName, initial })

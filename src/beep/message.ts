@@ -190,7 +190,7 @@ export class InboundMessage implements Message {
   async bytes(limit = this.#receiving.maxMessage): Promise<Buffer> {
     this.#take()
     const only = this.#only(limit)
-    if (only !== undefined) return worthKeeping(only) ? asBuffer(only) : copied(only)
+    if (only !== undefined) return asBuffer(kept(only))
     return (await this.#gather(limit)).join()
   }
 
@@ -366,6 +366,11 @@ class Pieces {
 /** Whether a piece may be kept as it is: it fills enough of the chunk that it would keep alive. */
 function worthKeeping(piece: Uint8Array): boolean {
   return piece.length >= SMALL && piece.length * 2 >= piece.buffer.byteLength
+}
+
+/** A piece that may outlive the turn. */
+export function kept(piece: Uint8Array): Uint8Array {
+  return worthKeeping(piece) ? piece : copied(piece)
 }
 
 /** More than `limit` octets. Thrown out of a handler it becomes ERR 554. */

@@ -5,7 +5,7 @@ import type { OutgoingMessage } from './engine/outbox.js'
 import { MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import type { Body, Entity, Outgoing } from './message.js'
-import { InboundMessage, tooLarge } from './message.js'
+import { InboundMessage, kept, tooLarge } from './message.js'
 import { type Deferred, deferred } from './promises.js'
 import { type EntityHeaders, formatEntity } from './wire/entity.js'
 import type { Keyword } from './wire/frame.js'
@@ -50,7 +50,11 @@ export function sendBack(
   what: InboundMessage,
   pieces: readonly Uint8Array[],
 ): OutgoingMessage {
-  const message = session.engine.send(channel, 'RPY', msgno, 0, [headerOf(what), ...pieces])
+  const header = headerOf(what)
+  const octets = pieces.reduce((sum, { length }) => sum + length, header.length)
+  // What has to wait must not keep the chunks that it came in.
+  const own = session.engine.leaves(channel, octets) ? pieces : pieces.map(kept)
+  const message = session.engine.send(channel, 'RPY', msgno, 0, [header, ...own])
   session.schedule()
   return message
 }

@@ -39,7 +39,8 @@ export class ChannelZero {
   serverName: string | undefined
   readonly #core: Core
   #greeted = false
-  #peerStarted = false
+  /** A start of the peer has succeeded. */
+  peerStarted = false
   #requests: Request[] = []
   readonly #asks = new Map<number, Ask>()
   /** Requests of ours that wait until fewer are unanswered. */
@@ -88,8 +89,8 @@ export class ChannelZero {
     if (!request.start!.profiles.some((profile) => profile.uri === uri))
       throw new TypeError(`The peer did not propose ${uri} for channel ${number}`)
     const body = encodeElement({ name: 'profile', uri, content })
-    if (!this.#peerStarted) {
-      this.#peerStarted = true
+    if (!this.peerStarted) {
+      this.peerStarted = true
       this.serverName = request.start!.serverName
     }
     const channel = this.#core.open(number, uri, false)
@@ -200,8 +201,7 @@ export class ChannelZero {
       this.#answerError(request, 550, `more than ${limits.maxChannels} channels are not available`)
     else {
       const profiles = start.profiles.map(({ uri, content }) => ({ uri, content }))
-      const { serverName } = this.#peerStarted ? this : start // A21
-      this.#core.emit({ type: 'start', channel: start.number, profiles, serverName })
+      this.#core.emit({ type: 'start', channel: start.number, profiles, serverName: start.serverName })
     }
   }
 

@@ -63,6 +63,11 @@ export class Engine {
     return this.#management.serverName
   }
 
+  /** The server name that holds when a start that asks for `asked` succeeds: the first one that did has fixed it, be it that there is none (§2.3.1.2, A21). */
+  serverNameFor(asked: string | undefined): string | undefined {
+    return this.#management.peerStarted ? this.#management.serverName : asked
+  }
+
   /**
    * What is outstanding in either direction: exchanges of data channels, messages queued there, our questions and messages on channel 0.
    * The peer's questions on channel 0 do not count: a tuning message may be one, and is answered when the rest is quiet (§3.1.3.1).
@@ -249,6 +254,12 @@ export class Engine {
   /** Octets of replies that wait to be sent on all data channels together. */
   get replies(): number {
     return this.#core.load.replies
+  }
+
+  /** Whether so many octets more of the channel would leave with what is written next. */
+  leaves(number: number, octets: number): boolean {
+    const { waiting, sending } = this.#core.existing(number)
+    return waiting === 0 && sending.usable >= octets && !this.pending
   }
 
   /** Whether so much waits to be sent that whoever makes messages after this one should wait for its `drain` event. */

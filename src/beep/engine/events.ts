@@ -24,7 +24,7 @@ export type Event =
       readonly type: 'start'
       readonly channel: number
       readonly profiles: readonly ProfileElement[]
-      /** The server name that holds if it is accepted (§2.3.1.2). */
+      /** What it asks for: see `serverNameFor`. */
       readonly serverName: string | undefined
     }
   /** A channel that we asked for exists. `content` is the answer to our initialization message. */
