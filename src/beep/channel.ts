@@ -9,7 +9,7 @@ import type { Gathering } from './gathering.js'
 import { MAX_EMPTY_ANSWERS, MAX_REPLIES, MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import { InboundMessage, type Message, type Outgoing, type Receiving } from './message.js'
-import { sendMessage } from './outbound.js'
+import { letGo, type Sending, sendMessage } from './outbound.js'
 import type { HandlerContext, Profile } from './profile.js'
 import { onAbort } from './promises.js'
 import type { Session } from './session.js'
@@ -134,11 +134,7 @@ export class OpenChannel implements Channel, Receiving {
   }
 
   send(body: Outgoing, { signal }: RequestOptions = {}): Exchange {
-    signal?.throwIfAborted()
-    if (this.#reason !== undefined) throw new ClosedError(`Channel ${this.number} is closed`, this.#reason)
-    if (!this.session.engine.maySend(this.number))
-      throw this.session.closing(`Channel ${this.number} is being closed and takes no MSG`)
-    const { message, pumped } = sendMessage(this.session, this.number, 'MSG', 0, 0, body)
+    const { message, pumped } = this.#sending(body, signal)
     const exchange = new OutboundExchange(message, this.session.writers)
     if (this.#exchanges === NO_EXCHANGES) this.#exchanges = new Map()
     this.#exchanges.set(message.msgno, exchange)
@@ -161,6 +157,20 @@ export class OpenChannel implements Channel, Receiving {
       else exchange.onEnd = onAbort(signal, stop)
     }
     return exchange
+  }
+
+  /** A body that cannot be sent is let go of. */
+  #sending(body: Outgoing, signal: AbortSignal | undefined): Sending {
+    try {
+      signal?.throwIfAborted()
+      if (this.#reason !== undefined) throw new ClosedError(`Channel ${this.number} is closed`, this.#reason)
+      if (!this.session.engine.maySend(this.number))
+        throw this.session.closing(`Channel ${this.number} is being closed and takes no MSG`)
+      return sendMessage(this.session, this.number, 'MSG', 0, 0, body)
+    } catch (error) {
+      letGo(body)
+      throw error
+    }
   }
 
   async close({ code = 200, text = '', signal }: CloseOptions = {}): Promise<void> {

@@ -17,7 +17,7 @@ import type { Keyword } from './wire/frame.js'
 export interface Exchange extends AsyncIterable<Message> {
   /** The number of the MSG (§2.2.1.1). */
   readonly msgno: number
-  /** The MSG has been handed, whole, to the transport. */
+  /** The MSG has been handed to the transport: whole, or as far as it went when an ERR came before its end (§2.6.3). */
   readonly sent: Promise<void>
   /** The reply of a one-to-one exchange. @throws ReplyError for ERR; TypeError when answers come instead: iterate then */
   reply(): Promise<Message>
@@ -65,6 +65,8 @@ export class OutboundExchange implements Exchange {
       this.#inProgress ??= new Map()
       this.#inProgress.set(ansno, message)
     }
+    // It may have come before the MSG had left whole (§2.6.3).
+    if (keyword === 'ERR') this.#writers.drop(this.#message)
     if (this.#abandoned) message.discard()
     else if (keyword === 'RPY' && this.#awaiting !== undefined) {
       // The usual case: somebody awaits the one reply.
@@ -75,8 +77,6 @@ export class OutboundExchange implements Exchange {
       this.#wake?.rouse()
       return
     } else if (keyword === 'ERR') {
-      // It may have come before the MSG had left whole (§2.6.3).
-      this.#writers.drop(this.#message)
       void refusal(message).then((error) => this.fail(error))
       return
     } else if (keyword !== 'NUL') {

@@ -24,7 +24,7 @@ export interface SessionOptions extends Partial<Limits> {
   readonly startTimeout?: number | undefined
   /** Milliseconds that the close of a channel, or a release, may take; 60,000 by default, 0 for ever. */
   readonly closeTimeout?: number | undefined
-  /** Milliseconds without an octet from the peer after which the session is terminated; 0, the default, for never. TCP keep-alive finds peers that are gone. */
+  /** Milliseconds without an octet from the peer after which, or at most as long again, the session is terminated; 0, the default, for never. TCP keep-alive finds peers that are gone. */
   readonly idleTimeout?: number | undefined
   /** Milliseconds that `await using` gives a release before it terminates, and that the peer has afterwards to close the transport; 5,000 by default, 0 for ever. */
   readonly releaseTimeout?: number | undefined

@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import { describe, expect, test } from '@jest/globals'
 import { ReplyError } from './errors.js'
 import { deferred } from './promises.js'
+import { rawPair, turns } from './test-kit-peer.js'
 import { channelTo } from './test-kit-served.js'
 import { sessionPair } from './testing.js'
 
@@ -109,6 +110,38 @@ describe('a stream is let go', () => {
     })
     await expect(channel.request(stream)).rejects.toMatchObject({ replyCode: 554, text: 'no more' })
     expect(stream.destroyed).toBe(true)
+  })
+
+  test('R3080-2.6.3-04 of which a MSG is made that nobody waits for, and that is refused early', async () => {
+    const { session, peer } = await rawPair('initiator', {}, ['u:x'])
+    const starting = session.start('u:x')
+    await peer.expect(/<start [\s\S]*END/)
+    peer.say(peer.management('RPY 1', "<profile uri='u:x' />"))
+    const stream = stuck()
+    const controller = new AbortController()
+    const asking = (await starting).request(stream, { signal: controller.signal })
+    await peer.expect(/MSG 1 0 \* /)
+    controller.abort(new Error('enough'))
+    await expect(asking).rejects.toThrow('enough')
+    peer.say(peer.frame('ERR 1 0', '\r\nno'))
+    await peer.expect(/MSG 1 0 \. \d+ 0\r\n/)
+    await turns()
+    expect(stream.destroyed).toBe(true)
+    session.terminate()
+  })
+
+  test('of which a MSG was to be made on a channel that is being closed, or is closed, or with a signal that has aborted', async () => {
+    const { channel } = await channelTo((message) => message)
+    const late = stuck()
+    await expect(channel.request(late, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough')
+    const closing = channel.close()
+    const during = stuck()
+    await expect(channel.request(during)).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
+    await closing
+    const after = stuck()
+    await expect(channel.request(after)).rejects.toMatchObject({ code: 'BEEP_ERR_CLOSED' })
+    await turns()
+    expect([late, during, after].map(({ destroyed }) => destroyed)).toEqual([true, true, true])
   })
 
   test('of which a MSG was to be made that is taken back', async () => {

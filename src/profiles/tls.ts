@@ -204,6 +204,8 @@ class Handshakes {
   #server(): Server {
     return createServer({
       ...context(this.#options),
+      // Ours is the clock that counts; Node's would be two minutes.
+      handshakeTimeout: 0,
       requestCert: this.#clientCertificate !== 'none',
       // With a verify it judges; a certificate authority only when there is none.
       rejectUnauthorized: this.#options.verify === undefined && this.#clientCertificate === 'required',

@@ -109,3 +109,9 @@ test('what one session is told of its peer is its own, though another is told th
   ;(told().profiles as string[]).push('u:mine')
   expect(told().profiles).toEqual([E])
 })
+
+test('what one engine gives when it has nothing to say is no way into another', () => {
+  const parts = new Engine('listener').transmit() as Uint8Array[]
+  expect(() => parts.push(Buffer.from('garbage'))).toThrow(TypeError)
+  expect(new Engine('listener').transmit()).toEqual([])
+})

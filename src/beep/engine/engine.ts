@@ -152,7 +152,7 @@ export class Engine {
    * The next octets to write, in order: about `budget` of them, never ending inside a frame. Empty when there is nothing to say,
    * no window to say it in, or when silence is due.
    */
-  transmit(budget = BATCH): Uint8Array[] {
+  transmit(budget = BATCH): readonly Uint8Array[] {
     return this.#core.scheduler.transmit(budget)
   }
 

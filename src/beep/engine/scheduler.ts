@@ -64,7 +64,7 @@ export class Scheduler {
   }
 
   /** The next octets to write, `budget` of them or a frame more. */
-  transmit(budget: number): Uint8Array[] {
+  transmit(budget: number): readonly Uint8Array[] {
     if (this.silent) return []
     const writer = this.#writer
     for (const channel of this.#creditDue) {

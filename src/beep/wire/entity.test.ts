@@ -245,6 +245,17 @@ describe('reading', () => {
     }
   })
 
+  test('headers that messages share cannot be changed by one of them', () => {
+    for (const block of ['\r\n', 'A: b\r\n\r\n', `Content-Type: application/beep+xml\r\n\r\n`]) {
+      const headers = splitEntity(octets(block))!.headers as Map<string, string>
+      const before = [...headers]
+      expect(() => headers.set('x', 'y')).toThrow(TypeError)
+      expect(() => headers.delete('a')).toThrow(TypeError)
+      expect(() => headers.clear()).toThrow(TypeError)
+      expect([...splitEntity(octets(block))!.headers]).toEqual(before)
+    }
+  })
+
   test('what is held is a copy: one octet does not keep its chunk alive', () => {
     const reader = new EntityReader(1000)
     const chunk = octets('A')

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS, MAX_FIELD_NAME } from '../limits.js'
 export type Headers = ReadonlyMap<string, string>
 
 /** What a message without entity headers has. */
-export const NO_HEADERS: Headers = new Map()
+export const NO_HEADERS = shared(new Map())
 
 /** The media type of channel 0 and of the tuning profiles (RFC 3080 §6.4). */
 export const BEEP_XML = 'application/beep+xml'
@@ -24,7 +24,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const EMPTY_BLOCK = octetsOf('\r\n')
 /** What every peer sends on channel 0, and what we send there. Shared: never written to. */
 const BEEP_XML_BLOCK = octetsOf(`Content-Type: ${BEEP_XML}\r\n\r\n`)
-const BEEP_XML_HEADERS: Headers = new Map([['content-type', BEEP_XML]])
+const BEEP_XML_HEADERS = shared(new Map([['content-type', BEEP_XML]]))
 
 function octetsOf(ascii: string): Uint8Array {
   return Buffer.from(ascii, 'latin1')
@@ -111,7 +111,15 @@ function readBlock(octets: Uint8Array): Headers {
     const name = line.slice(0, colon).toLowerCase()
     if (colon > 0 && !headers.has(name)) headers.set(name, line.slice(colon + 1).trim())
   }
-  return headers
+  return shared(headers)
+}
+
+/** Messages of several sessions may have the same headers: whoever tries to change theirs must not change those of others. */
+function shared(headers: Map<string, string>): Headers {
+  const value = () => {
+    throw new TypeError('The headers of a message that came cannot be changed')
+  }
+  return Object.defineProperties(headers, { set: { value }, delete: { value }, clear: { value } })
 }
 
 function startsWith(octets: Uint8Array, block: Uint8Array): boolean {

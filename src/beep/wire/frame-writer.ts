@@ -12,8 +12,9 @@ const TRAILER_SIZE = 5
 // One slab serves every writer of the process, so that an idle session holds none. Cutting is synchronous: nobody else writes meanwhile.
 let slab = Buffer.alloc(0)
 let slabEnd = 0
-/** Nothing was laid out. Nothing is ever put into it. */
+/** Nothing was laid out. One for all writers, so nobody may put anything into it. */
 const NO_PARTS: Uint8Array[] = []
+Object.freeze(NO_PARTS)
 
 /** Cuts frames into a list of parts that can be written in order. */
 export class FrameWriter {
