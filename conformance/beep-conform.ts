@@ -7,7 +7,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { OBJECTS } from './cloudy/kit/visit.js'
 import { CLOUDY_SANITY } from './cloudy/sanity.js'
 import type { Case } from './harness/case.js'
-import { parseExpectations } from './harness/expectations.js'
+import { parseExpectations, strayDeviation } from './harness/expectations.js'
 import { replay } from './harness/replay.js'
 import { html } from './harness/report/html.js'
 import { junit } from './harness/report/junit.js'
@@ -134,6 +134,9 @@ async function conform(place: string | undefined, patterns: readonly string[], o
     const profile = options.cloudy ? OBJECTS : options.profile
     if (profile === undefined) throw new CannotRun('Say on which profile the target echoes: --profile URI')
     const expectations = options.target === undefined ? undefined : await contentOf(options.target, parseExpectations)
+    const ids = all.map(({ id }) => id)
+    const stray = expectations && strayDeviation(expectations, ids)
+    if (stray !== undefined) throw new CannotRun(`${options.target}: there is no case ${stray}; --list shows all`)
     const results = await run({
       target,
       name: options.name ?? expectations?.name ?? options.exec ?? target.place,
@@ -262,9 +265,16 @@ function number(least: number, most: number): (text: string) => number {
   }
 }
 
-// Whoever reads may have had enough: `beep conform … | head -1`. The run goes on, and the target is ended with it.
+// Whoever reads may have had enough: `beep conform … | head -1`. A full disk is said once, and counts whatever else comes of it. The run goes on, and
+// the target is ended with it.
+let lost = false
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (error.code === 'EPIPE' || lost) return
+  lost = true
+  process.stderr.write(`beep conform: ${printable(error.message)}\n`)
+  process.on('exit', () => {
+    process.exitCode = 2
+  })
 })
 
 program.parseAsync().catch((error) => {

@@ -1,6 +1,7 @@
 // `beep conform` as its user runs it: against our own programs in both roles, over TCP.
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -160,6 +161,26 @@ describe('beep conform', () => {
     const { code, stderr } = await conform(...options)
     expect(stderr).toMatch(why)
     expect(code).toBe(2)
+  })
+
+  test('a deviation that is about no case is refused: it may be a slip of the pen', async () => {
+    const file = join(directory, 'stray.json')
+    const deviations = { 'rfc3080/2.2.1.2/*': 'several', 'rfc3080/nope': 'a slip' }
+    await writeFile(file, JSON.stringify({ name: 'ours', about: 'a trial', deviations }))
+    const { code, stderr } = await conform('tcp://127.0.0.1:1', '--profile', ECHO, '--target', file)
+    expect(stderr).toContain(`${file}: there is no case rfc3080/nope; --list shows all`)
+    expect(code).toBe(2)
+  })
+
+  test('what cannot be printed is said once', () => {
+    const full = openSync('/dev/full', 'w')
+    const { stderr, status } = spawnSync(process.execPath, [JUDGE, '--list'], {
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
+    })
+    closeSync(full)
+    expect(stderr).toMatch(/^beep conform: ENOSPC[^\n]*\n$/)
+    expect(status).toBe(2)
   })
 
   test('lists the cases, each with its level', () => {

@@ -46,6 +46,13 @@ export function parseExpectations(text: string): Expectations {
   return value as Expectations
 }
 
+/** @returns a deviation that is about none of the cases, if there is one: a slip of the pen must not pass for a reason */
+export function strayDeviation({ deviations }: Expectations, ids: readonly string[]): string | undefined {
+  return Object.keys(deviations).find((key) =>
+    key.endsWith('*') ? !ids.some((id) => id.startsWith(key.slice(0, -1))) : !ids.includes(key),
+  )
+}
+
 /** What is known of a case that fails, if anything is. An id in full counts more than the beginning of ids. */
 export function knownDeviation(expectations: Expectations | undefined, id: string): Deviation | undefined {
   if (expectations === undefined) return undefined

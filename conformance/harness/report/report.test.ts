@@ -89,6 +89,7 @@ describe('text for people', () => {
     const text = summary({ ...RESULTS, died: 'noticed in rfc3080/2.2/0', cases: gone })
     expect(text.match(/noticed in/g)).toHaveLength(1)
     expect(text).toContain('30 cases were not run')
+    expect(text).toContain('30 unexpected, 30 of them not run.')
   })
 
   test('nothing that a target says can act on a terminal', () => {

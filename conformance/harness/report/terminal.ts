@@ -38,7 +38,8 @@ export function summary(results: Results): string {
   if (missed > 0) lines.push(`${missed} cases were not run`)
   lines.push(...reasons(cases))
   lines.push('', `${counts(cases)} in ${results.seconds} s, seed ${results.seed}${strict ? ', strict' : ''}`)
-  lines.push(unexpected.length === 0 && died === undefined ? 'Nothing unexpected.' : `${shown.length} unexpected.`)
+  const unseen = missed > 0 ? `, ${missed} of them not run` : ''
+  lines.push(unexpected.length === 0 && died === undefined ? 'Nothing unexpected.' : `${unexpected.length} unexpected${unseen}.`)
   return `${lines.join('\n')}\n`
 }
 
