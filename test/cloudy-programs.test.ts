@@ -148,6 +148,18 @@ describe('cloudy identity', () => {
     expect(verified.stdout).toMatch(/the signer’s key is compromised, since 2026-01-01T00:00:00Z: do not trust it\n$/)
     expect(again).toMatchObject({ code: 2, stderr: 'cloudy: revocation.der exists, and nothing is overwritten\n' })
   })
+
+  test('says to stdout only the statement when that goes there', async () => {
+    await json('identity', 'make', '--identity', 'heir.pem')
+    const env = { ...process.env, XDG_DATA_HOME: at('data') }
+    const options = { cwd: folder, env, stdio: 'pipe' } as const
+    for (const words of [['revoke'], ['succeed', '--successor', 'heir.pem']])
+      for (const more of [[], ['--json']]) {
+        const octets = execFileSync(process.execPath, [CLOUDY, 'identity', ...words, '--out', '-', ...more], options)
+        const verified = await run(['verify-object', '-', '--json'], { input: octets })
+        expect(JSON.parse(verified.stdout)).toMatchObject({ valid: true, statement: { key: fingerprint } })
+      }
+  })
 })
 
 describe('cloudy card', () => {

@@ -17,9 +17,9 @@ import { parseJson } from '../cloudy/json.js'
 import { ObjectError } from '../cloudy/object-error.js'
 import { isObject, timeText } from '../cloudy/signed-object.js'
 import { inQuotes } from '../cloudy/text.js'
-import { readBounded, STANDARD, writeNew } from './files.js'
+import { readBounded, writeNew } from './files.js'
 import { type IdentityOptions, openIdentity, withIdentity } from './identity-file.js'
-import { judge, numberArgument, printJson, printLines, textArgument, timeArgument, type Verdict } from './report.js'
+import { judge, numberArgument, printWritten, textArgument, timeArgument, type Verdict } from './report.js'
 
 interface DerOptions {
   readonly der: string
@@ -95,10 +95,8 @@ async function makeCard(options: MakeOptions): Promise<void> {
   const fields = { nickname: identity.nickname, host, port, addresses, external, availability, status, sequence }
   const der = await signCard(identity, fields, { now })
   await writeNew(options.der, der)
-  if (options.der === STANDARD) return
   const card = verifyCard(der, { now })
-  if (options.json) printJson({ ...jsonOf(card), file: options.der })
-  else printLines({ ...linesOf(card), file: options.der })
+  printWritten(options.der, options.json, { json: jsonOf(card), lines: linesOf(card) })
 }
 
 /** A card as it was when it was issued, and whether it still is. */

@@ -10,7 +10,7 @@ import { isExisting, writeNew } from './files.js'
 import { describeIdentity, type IdentityOptions, identityPath, openIdentity, withIdentity } from './identity-file.js'
 import { askNewPassphrase, canAsk, givenPassphrase, passphraseFrom } from './passphrase.js'
 import { qrLines } from './qr.js'
-import { printJson, printLines, textArgument, timeArgument } from './report.js'
+import { printJson, printLines, printWritten, textArgument, timeArgument } from './report.js'
 
 interface Options extends IdentityOptions {
   readonly json?: boolean
@@ -57,7 +57,7 @@ export function addIdentityCommands(program: Command): void {
     .description('say that another key of yours takes the place of this one, signed with both')
     .requiredOption('--successor <file>', 'the new identity')
     .option('--successor-passphrase-file <file>', 'its passphrase, if it is another one')
-    .requiredOption('--out <file>', 'where to write the statement (DER)')
+    .requiredOption('--out <file>', 'where to write the statement (DER); - is stdout')
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
       'after',
@@ -68,7 +68,7 @@ export function addIdentityCommands(program: Command): void {
   withIdentity(identity.command('revoke'))
     .description('sign the statement that this key is compromised, for whoever you give it to')
     .option('--since <time>', 'since when, if you know', timeArgument)
-    .requiredOption('--out <file>', 'where to write the statement (DER)')
+    .requiredOption('--out <file>', 'where to write the statement (DER); - is stdout')
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
       'after',
@@ -165,16 +165,15 @@ async function succeedIdentity(
   const acceptance = await acceptSuccession(successor, old.fingerprint, { now })
   const { octets, digest } = await succeed(old, acceptance.octets, { now })
   await writeNew(options.out, octets)
-  const said = { key: old.fingerprint, successor: successor.fingerprint, digest, file: options.out }
-  if (options.json) printJson(said)
-  else printLines(said)
+  const said = { key: old.fingerprint, successor: successor.fingerprint, digest }
+  printWritten(options.out, options.json, { json: said, lines: said })
 }
 
 async function revokeIdentity(options: Options & { since?: number; out: string }): Promise<void> {
   const { identity } = await openIdentity(options)
   const { octets, digest } = await revoke(identity, { now: Date.now(), since: options.since })
   await writeNew(options.out, octets, { secret: true })
-  const said = { key: identity.fingerprint, digest, file: options.out }
-  if (options.json) printJson(said)
-  else printLines({ ...said, note: 'whoever has this file can end the key, for good: keep it where only you can get it' })
+  const said = { key: identity.fingerprint, digest }
+  const note = 'whoever has this file can end the key, for good: keep it where only you can get it'
+  printWritten(options.out, options.json, { json: said, lines: { ...said, note } })
 }

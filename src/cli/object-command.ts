@@ -8,7 +8,7 @@ import { isKeyStatement, type KeyStatement, verifyKeyStatement } from '../cloudy
 import { inQuotes } from '../cloudy/text.js'
 import { readBounded, STANDARD, writeNew } from './files.js'
 import { type IdentityOptions, openIdentity, withIdentity } from './identity-file.js'
-import { fingerprintArgument, judge, numberArgument, printJson, printLines, timeArgument, type Verdict } from './report.js'
+import { fingerprintArgument, judge, numberArgument, printWritten, timeArgument, type Verdict } from './report.js'
 
 interface SignOptions extends IdentityOptions {
   readonly type: string
@@ -56,9 +56,7 @@ async function signFile(file: string, options: SignOptions): Promise<void> {
   const { identity } = await openIdentity(options)
   const object = await identity.sign(value, { type, lifetime, to })
   await writeNew(out, object.octets)
-  if (out === STANDARD) return
-  if (options.json) printJson({ ...jsonOf(object), file: out })
-  else printLines({ ...linesOf(object), file: out })
+  printWritten(out, options.json, { json: jsonOf(object), lines: linesOf(object) })
 }
 
 /** @throws Error that says where in which file it is no JSON, or that it is too large for an object */

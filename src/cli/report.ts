@@ -4,6 +4,7 @@ import { InvalidArgumentError } from 'commander'
 import { formatFingerprint, isFingerprint, parseFingerprint } from '../cloudy/fingerprint.js'
 import { ObjectError } from '../cloudy/object-error.js'
 import { sanitise } from '../cloudy/text.js'
+import { STANDARD } from './files.js'
 
 /** Longest value in a line, in characters. */
 const MAX_VALUE = 4000
@@ -14,11 +15,22 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${escaped}\n`)
 }
 
+export interface Lines {
+  readonly [name: string]: string | undefined
+}
+
 /** Lines of a name and a value; what is undefined is left out. */
-export function printLines(lines: { readonly [name: string]: string | undefined }): void {
+export function printLines(lines: Lines): void {
   const said = Object.entries(lines).filter((line): line is [string, string] => line[1] !== undefined)
   const width = Math.max(...said.map(([name]) => name.length))
   process.stdout.write(said.map(([name, value]) => `${name.padEnd(width)}  ${sanitise(value, MAX_VALUE)}\n`).join(''))
+}
+
+/** Says what was written to a file. Octets that went to stdout are all that may stand there. */
+export function printWritten(file: string, asJson: boolean | undefined, { json, lines }: { json: object; lines: Lines }): void {
+  if (file === STANDARD) return
+  if (asJson) printJson({ ...json, file })
+  else printLines({ ...lines, file })
 }
 
 /** What was found, to be said in either way. */
@@ -26,7 +38,7 @@ export interface Verdict {
   /** Why it is not valid, though it can be shown. */
   readonly not?: ObjectError
   readonly json: object
-  readonly lines: { readonly [name: string]: string | undefined }
+  readonly lines: Lines
 }
 
 /** Says a verdict. @returns the exit code: 0 when there is something to be shown, 1 when it was refused */
