@@ -11,9 +11,10 @@ import {
   usualCrypto,
   type WebCrypto,
 } from './crypto.js'
+import { realPathOf } from './disk.js'
 import { canonicalKey, type Fingerprint, type PublicKey } from './fingerprint.js'
 import type { Json } from './json.js'
-import { IdentityError, readPrivateFile, realPathOf, writePrivateFile } from './key-file.js'
+import { IdentityError, readPrivateFile, writePrivateFile } from './key-file.js'
 import { type PemBlock, readPem, toPem } from './pem.js'
 import { isOpenType, SIGN, type SignedObject, type Signer, signObject, toSeconds } from './signed-object.js'
 import { inQuotes } from './text.js'

@@ -1,17 +1,11 @@
 // The file an identity is kept in: its private key and its certificate as PEM, written so that there is never half of it.
 import { randomBytes } from 'node:crypto'
-import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { link, open, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { isAbsent, lockFile, lockPathOf, realPathOf, syncFolder } from './disk.js'
 
 /** Largest file read, in octets. */
 const MAX_FILE = 65_536
-/** Milliseconds for which whoever else replaces a file is waited for, and between two looks. */
-const LOCK_PATIENCE = 1000
-const LOCK_INTERVAL = 10
-/** Seconds after which a lock was left behind by a program that ended: a file is replaced in a few milliseconds. */
-const LOCK_LIFETIME = 10
-
 /** Why an identity cannot be loaded. Test `reason`. */
 export class IdentityError extends Error {
   override readonly name = 'IdentityError'
@@ -39,12 +33,18 @@ export async function writePrivateFile(
   const real = options.replace ? await realPathOf(path) : path
   const folder = dirname(real)
   const temporary = join(folder, `.${basename(real)}.${randomBytes(6).toString('hex')}.tmp`)
+  // Between the comparison and the rename nobody else who writes like this has a say.
+  await using lock = await lockFile(real)
+  if (lock === undefined)
+    throw new IdentityError('changed', `${path} is being replaced by another program (${lockPathOf(real)}): it was left as it is`)
   try {
     await fill(temporary, text)
-    if (options.replace) await replaceFile(real, temporary, options.before)
+    if (options.before !== undefined && (await present(real)) !== options.before)
+      throw new IdentityError('changed', `${path} was changed meanwhile, by another program perhaps: it was left as it is now`)
+    if (options.replace) await rename(temporary, real)
     else {
       // A link fails where there is a file already, in one step.
-      await link(temporary, path)
+      await link(temporary, real)
       await rm(temporary)
     }
   } catch (error) {
@@ -54,62 +54,12 @@ export async function writePrivateFile(
   await syncFolder(folder)
 }
 
-/** Between the comparison and the rename nobody else who writes like this has a say. */
-async function replaceFile(path: string, temporary: string, before: string | undefined): Promise<void> {
-  await using _lock = await lockOf(path)
-  if (before !== undefined && (await present(path)) !== before)
-    throw new IdentityError('changed', `${path} was changed meanwhile, by another program perhaps: it was left as it is now`)
-  await rename(temporary, path)
-}
-
-/** A file beside the one that is replaced, which only one can make. */
-async function lockOf(path: string): Promise<AsyncDisposable> {
-  const lock = `${path}.lock`
-  for (const end = performance.now() + LOCK_PATIENCE; ; await wait(LOCK_INTERVAL)) {
-    if (await makeLock(lock)) return { [Symbol.asyncDispose]: () => rm(lock, { force: true }) }
-    if (await isLeftBehind(lock)) await rm(lock, { force: true })
-    else if (performance.now() >= end)
-      throw new IdentityError('changed', `${path} is being replaced by another program (${lock}): it was left as it is`)
-  }
-}
-
-async function makeLock(lock: string): Promise<boolean> {
-  try {
-    await (await open(lock, 'wx', 0o600)).close()
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  }
-}
-
-async function isLeftBehind(lock: string): Promise<boolean> {
-  try {
-    const { mtimeMs } = await stat(lock)
-    // In the future, too: the clock was set.
-    return Math.abs(Date.now() - mtimeMs) > LOCK_LIFETIME * 1000
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-    throw error
-  }
-}
-
-/** The one path of a file, however it is named; of one that is not there, the path that it would have. */
-export async function realPathOf(path: string): Promise<string> {
-  try {
-    return await realpath(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    return join(await realpath(dirname(path)), basename(path))
-  }
-}
-
 /** What a file holds; undefined when it is not there. */
 async function present(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (isAbsent(error)) return undefined
     throw error
   }
 }
@@ -119,16 +69,6 @@ async function fill(path: string, text: string): Promise<void> {
   await file.chmod(0o600)
   await file.writeFile(text)
   await file.sync()
-}
-
-/** So that the new name survives a loss of power; not every system can. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    await using handle = await open(folder, 'r')
-    await handle.sync()
-  } catch {
-    // The file itself is on the disk; its name will follow.
-  }
 }
 
 /**

@@ -1,0 +1,32 @@
+// What files need that several write.
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { lockFile, lockPathOf } from './disk.js'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cloudy-disk-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+test('a lock that was left behind is one of many next, never of two at a time', async () => {
+  const path = join(folder, 'file')
+  const long = Date.now() / 1000 - 60
+  for (let round = 0; round < 60; round++) {
+    await writeFile(lockPathOf(path), '')
+    await utimes(lockPathOf(path), long, long)
+    let holders = 0
+    const one = async () => {
+      await wait(Math.random() * 14)
+      await using lock = await lockFile(path)
+      expect([typeof lock, ++holders]).toEqual(['object', 1])
+      await wait(2)
+      holders--
+    }
+    await Promise.all(Array.from({ length: 12 }, one))
+  }
+  expect(await readdir(folder)).toEqual([])
+}, 60_000)
