@@ -158,6 +158,26 @@ describe('a saved identity', () => {
     }
   })
 
+  test('leaves nothing of a program that was killed while it saved', async () => {
+    const own = join(folder, 'killed')
+    await mkdir(own)
+    const path = join(own, 'a.pem')
+    // As it ends when the power fails before the rename.
+    const kill = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'
+      fs.promises.rename = () => process.kill(process.pid, 'SIGKILL'); syncBuiltinESMExports()
+      const { Identity } = await import('./dist/cloudy/identity.js')
+      await (await Identity.generate()).save(${JSON.stringify(path)})`
+    const killed = () => execFileSync(process.execPath, ['--input-type=module', '-e', kill], { stdio: 'pipe' })
+    expect(killed).toThrow(expect.objectContaining({ signal: 'SIGKILL' }))
+    expect((await readdir(own)).sort()).toEqual([expect.stringMatching(/^\.a\.pem\.[0-9a-f]{12}\.tmp$/), 'a.pem.lock'])
+    const others = ['.b.pem.0123456789ab.tmp', '.aXpem.0123456789ab.tmp', '.a.pem.old.tmp']
+    for (const each of others) await writeFile(join(own, each), '')
+    const long = Date.now() / 1000 - 60
+    await utimes(`${path}.lock`, long, long)
+    await alice.save(path, { passphrase: 'secret' })
+    expect((await readdir(own)).sort()).toEqual([...others, 'a.pem'].sort())
+  })
+
   testWith('openssl')('with a passphrase is PKCS#8 that OpenSSL decrypts, in 600,000 rounds', async () => {
     const path = join(folder, 'secret.pem')
     const passphrase = 'pass wörd'

@@ -1,6 +1,6 @@
 // The file an identity is kept in: its private key and its certificate as PEM, written so that there is never half of it.
 import { randomBytes } from 'node:crypto'
-import { link, open, readFile, rename, rm } from 'node:fs/promises'
+import { link, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isAbsent, lockFile, lockPathOf, realPathOf, syncFolder } from './disk.js'
 
@@ -32,11 +32,12 @@ export async function writePrivateFile(
 ): Promise<void> {
   const real = options.replace ? await realPathOf(path) : path
   const folder = dirname(real)
-  const temporary = join(folder, `.${basename(real)}.${randomBytes(6).toString('hex')}.tmp`)
+  const temporary = join(folder, temporaryOf(basename(real), randomBytes(6).toString('hex')))
   // Between the comparison and the rename nobody else who writes like this has a say.
   await using lock = await lockFile(real)
   if (lock === undefined)
     throw new IdentityError('changed', `${path} is being replaced by another program (${lockPathOf(real)}): it was left as it is`)
+  await removeLeftovers(folder, basename(real))
   try {
     await fill(temporary, text)
     if (options.before !== undefined && (await present(real)) !== options.before)
@@ -52,6 +53,18 @@ export async function writePrivateFile(
     throw error
   }
   await syncFolder(folder)
+}
+
+/** Written by a program that ended before it could rename it: a private key in clear, perhaps, of a file that is encrypted from now on. Under the lock nobody else has one. */
+async function removeLeftovers(folder: string, name: string): Promise<void> {
+  for (const each of await readdir(folder)) {
+    const random = /\.([0-9a-f]{12})\.tmp$/.exec(each)?.[1]
+    if (random !== undefined && each === temporaryOf(name, random)) await rm(join(folder, each), { force: true })
+  }
+}
+
+function temporaryOf(name: string, random: string): string {
+  return `.${name}.${random}.tmp`
 }
 
 /** What a file holds; undefined when it is not there. */
