@@ -1,12 +1,12 @@
 // Files over real sockets and TLS: a manifest, an answer, the octets, the digest; each refusal with its code; names from the network.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, mkdtemp, open, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ErrorNotice } from '../../beep/diagnostics.js'
 import { type Channel, type Entity, ReplyError } from '../../beep/index.js'
@@ -94,6 +94,44 @@ describe('a file', () => {
     expect((await readFile(path)).equals(octets)).toBe(true)
     expect(await readdir(downloads)).toEqual(['letter.txt'])
     expect(seen.at(-1) ?? 0).toBe(size)
+  })
+
+  test('is on the disk, and its name too, before its giver hears of it', async () => {
+    const { friend } = await met()
+    const octets = randomBytes(50_000)
+    const path = await fileOf(octets)
+    await using any = await open(path)
+    const { sync } = Object.getPrototypeOf(any)
+    const synced: unknown[] = []
+    const watched = jest.spyOn(Object.getPrototypeOf(any), 'sync').mockImplementation(async function (this: FileHandle) {
+      const before = (await readdir(downloads)).map((name) => name.replace(/^\..*(?=\.part$)/, ''))
+      const stats = await this.stat()
+      await sync.call(this)
+      synced.push({ directory: stats.isDirectory(), octets: stats.isFile() && stats.size, before })
+    })
+    await friend.sendFile(path)
+    watched.mockRestore()
+    expect(synced).toEqual([
+      { directory: false, octets: 50_000, before: ['.part'] },
+      { directory: true, octets: false, before: ['letter.txt'] },
+    ])
+  })
+
+  test('that a killed program was receiving is removed in the end; that of another program, and what only looks like one, stays', async () => {
+    const part = () => `.${randomUUID()}.part`
+    const [dead, slow] = [part(), part()] as const
+    const others = ['letter.part', '.letter.part', `${randomUUID()}.part`]
+    const ago = (hours: number) => Date.now() / 1000 - hours * 3600
+    for (const [name, hours] of [...others.map((each) => [each, 1000] as const), [slow, 23], [dead, 25]] as const) {
+      await writeFile(join(downloads, name), '')
+      await utimes(join(downloads, name), ago(hours), ago(hours))
+    }
+    const watcher = watch(downloads)
+    const removed = once(watcher, 'change')
+    await met()
+    expect((await removed)[1]).toBe(dead)
+    watcher.close()
+    expect((await readdir(downloads)).toSorted()).toEqual([...others, slow].toSorted())
   })
 
   test('takes the place of no other, and the same may come twice at once', async () => {

@@ -1,11 +1,12 @@
 // The files profile: a MSG with a signed manifest asks, a second MSG on the same channel streams the octets, its RPY confirms their digest.
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, link, open, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, open, readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { noteError } from '../../beep/diagnostics.js'
 import { type Channel, type Message, type Profile, ReplyError, type Session } from '../../beep/index.js'
 import type { IdentityCertificate } from '../certificate.js'
+import { syncFolder } from '../disk.js'
 import type { Fingerprint } from '../fingerprint.js'
 import { isObject, MAX_OBJECT, type SignedObject, type Signer, signObject, toSeconds, verifyObject } from '../signed-object.js'
 import { sanitise } from '../text.js'
@@ -22,6 +23,10 @@ const MANIFEST_LIFETIME = 3600
 const MAX_NAME = 255
 /** Longest name of ours, in octets: file systems take 255, and a number may be added. */
 const MAX_LABEL = 200
+/** A file that is coming. */
+const PART = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/
+/** Milliseconds without an octet after which the program that wrote a part has ended: another may receive into the same directory, from somebody slow. */
+const PART_LIFETIME = 24 * 3_600_000
 
 /** What is offered. */
 export interface Manifest {
@@ -54,8 +59,10 @@ export interface FilesOptions {
   received?(manifest: Manifest, path: string, from: IdentityCertificate): void
 }
 
-/** Serves the files profile. */
+/** Serves the files profile. What a program that was killed left in the directory is removed. */
 export function files(options: FilesOptions): Profile {
+  // Nothing depends on it: whatever cannot be removed is met again next time.
+  void removeLeftovers(options.directory).catch(() => {})
   /** Offers that were accepted and whose octets have not come, by channel. */
   const waiting = new WeakMap<Channel, Accepted>()
   return forPeople(
@@ -160,6 +167,15 @@ function readManifest(octets: Uint8Array, from: IdentityCertificate, { self, now
   return { manifest: { name: sanitise(name, MAX_NAME), size: Number(size), sha256 }, expires: object.expires }
 }
 
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!PART.test(name)) continue
+    const path = join(directory, name)
+    // By the clock of the file system, not by one that is given.
+    if (Date.now() - (await stat(path)).mtimeMs > PART_LIFETIME) await rm(path, { force: true })
+  }
+}
+
 /** The file is written under a name of ours, and has its own only once it is whole and right. */
 async function store(
   message: Message,
@@ -173,11 +189,12 @@ async function store(
   try {
     const digest = await write(message, file, manifest, from, options)
     if (digest !== manifest.sha256) throw new ReplyError(553, 'the octets are not those that the manifest promised')
-    // Whoever hears that it has come may delete theirs.
+    // Whoever hears that it has come may delete theirs: its octets and its name have to be on the disk.
     await file.sync()
     await file.close()
     assertStillAllowed(from, options)
     const kept = await keep(path, options.directory, manifest.name)
+    await syncFolder(options.directory)
     try {
       options.received?.(manifest, kept, from)
     } catch (error) {
