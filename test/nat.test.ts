@@ -123,6 +123,29 @@ testHere(
 )
 
 testHere(
+  'cloudy status and cloudy doctor give back what they asked for when they are interrupted',
+  async () => {
+    const { hosts, router, noDaemon } = await at()
+    await noDaemon()
+    const maker = router.start([process.execPath, resolve('test/nat-pmp-router.mjs'), PUBLIC, 'silent'])
+    await maker.line(/ready/, PATIENCE)
+    for (const [command, signal] of [
+      ['status', 'SIGINT'],
+      ['doctor', 'SIGTERM'],
+    ] as const) {
+      const running = hosts[0]!.start([process.execPath, CLOUDY, command])
+      await maker.line(/opcode 2, lifetime 7200/, PATIENCE)
+      expect(await running.stop(signal)).toBe(2)
+      expect(running.lines).toEqual(['cloudy: It was interrupted: what was asked of the router has been taken back'])
+      await maker.line(/opcode 2, lifetime 0/, PATIENCE)
+      maker.forget()
+    }
+    await maker.stop()
+  },
+  TIME,
+)
+
+testHere(
   'a lease is renewed before it ends, and ends by itself when its peer was killed',
   async () => {
     const { hosts, daemon, mappings } = await at()

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
+import { deferred } from '../beep/promises.js'
 import type { Reachability } from '../cloudy/index.js'
 import { printJson, printLines } from './report.js'
 
@@ -27,7 +28,10 @@ export function addStatusCommand(program: Command): void {
     })
 }
 
-/** Asks for a port that nobody on this computer uses, and gives it back. */
+/**
+ * Asks for a port that nobody on this computer uses, and gives it back.
+ * @throws Error when a signal asks for the end: the port has been given back all the same; another signal ends us at once
+ */
 export async function askRouter(): Promise<Reachability> {
   const { PortMapper } = await import('../cloudy/index.js')
   const server = createServer((socket) => socket.destroy())
@@ -35,13 +39,16 @@ export async function askRouter(): Promise<Reachability> {
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
   const mapper = new PortMapper({ internalPort: port })
-  const timer = setTimeout(() => void mapper.stop(), PATIENCE)
+  const over = deferred<Reachability>()
+  const timer = setTimeout(() => over.resolve(mapper.reachability), PATIENCE)
+  const interrupt = () => over.reject(new Error('It was interrupted: what was asked of the router has been taken back'))
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
-    await mapper.start()
-    return await mapper.settled()
+    return await Promise.race([over.promise, mapper.start().then(() => mapper.settled())])
   } finally {
     clearTimeout(timer)
     await mapper.stop()
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
     server.close()
   }
 }
