@@ -1,5 +1,6 @@
 // The demonstration end to end, as its user runs it: the built program, two peers in processes of their own.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { promisify } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 
@@ -47,4 +48,38 @@ describe('cloudy demo', () => {
     expect(said).toMatch(/ I: \.\.\. \(\d+ octets\)\n +I: END\n/)
     expect(said).toMatch(/ I: <close number='0' code='200' \/>END\n/)
   }, 60_000)
+
+  test.each([
+    ['that is interrupted could not run, and says so', 'SIGINT', { code: 2, errors: 'cloudy: It was interrupted\n' }],
+    ['that is killed leaves no peer behind', 'SIGKILL', { code: null, errors: '' }],
+  ] as const)(
+    '%s',
+    async (_, signal, expected) => {
+      const running = spawn(process.execPath, ['dist/cli/cloudy.js', 'demo'], {
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      try {
+        let errors = ''
+        running.stderr.setEncoding('utf8').on('data', (text) => {
+          errors += text
+        })
+        let said = ''
+        for await (const text of running.stdout.setEncoding('utf8')) {
+          said += text
+          if (/Ada {2}shows the card/.test(said)) running.kill(signal)
+        }
+        // Its peers write to the same pipes, which close with the last of them.
+        if (running.exitCode === null && running.signalCode === null) await once(running, 'exit')
+        expect({ code: running.exitCode, errors }).toEqual(expected)
+      } finally {
+        try {
+          process.kill(-running.pid!, 'SIGKILL')
+        } catch {
+          // Nobody of the group is left.
+        }
+      }
+    },
+    30_000,
+  )
 })

@@ -29,7 +29,8 @@ const role = JSON.parse(process.argv[2] ?? '{}') as Role
 let step = 1
 
 function tell(report: Report): void {
-  process.send?.(report)
+  // That nobody is there to be told is said by 'disconnect'.
+  process.send?.(report, () => {})
 }
 
 function say(text: string, at: number = step): void {
@@ -159,6 +160,8 @@ function traceSessions(): void {
   })
 }
 
+// Where there is no stage any more, nobody would send us home.
+process.on('disconnect', () => process.exit())
 main().then(
   () => process.send?.({ kind: 'done' } satisfies Report, () => process.disconnect()),
   (error) => {

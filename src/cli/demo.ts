@@ -41,8 +41,13 @@ export interface DemoOptions {
 
 /** Milliseconds until somebody who does not get on is sent home. */
 const PATIENCE = 60_000
+const INTERRUPTED = 'It was interrupted'
 
-/** Runs it. @returns the exit code: 0 when both came home, 1 when a step failed, which was said */
+/**
+ * Runs it.
+ * @returns the exit code: 0 when both came home, 1 when a step failed, which was said
+ * @throws Error when it was interrupted, which is no failure of a step
+ */
 export async function demo({ trace, print }: DemoOptions): Promise<number> {
   const began = Date.now()
   const directory = await mkdtemp(join(tmpdir(), 'cloudy-demo-'))
@@ -56,7 +61,7 @@ export async function demo({ trace, print }: DemoOptions): Promise<number> {
     trace,
   }))
   print('Two Cloudy peers meet: two processes, two fresh keys, no server.')
-  const stop = () => stage.fail('It was interrupted')
+  const stop = () => stage.fail(INTERRUPTED)
   process.on('SIGINT', stop).on('SIGTERM', stop)
   const timer = setTimeout(() => stage.fail(`Nothing came of it within ${PATIENCE / 1000} s`), PATIENCE)
   try {
@@ -71,6 +76,7 @@ export async function demo({ trace, print }: DemoOptions): Promise<number> {
     await stage.empty()
     await rm(directory, { recursive: true, force: true })
   }
+  if (stage.failure === INTERRUPTED) throw new Error(INTERRUPTED)
   if (stage.failure !== undefined) {
     print(`\n${stage.failure}`)
     return 1
