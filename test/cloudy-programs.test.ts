@@ -138,7 +138,12 @@ describe('cloudy identity', () => {
 
   test('is revoked, by a file made beforehand', async () => {
     const revoke = ['identity', 'revoke', '--out', 'revocation.der', '--since', '2026-01-01']
-    expect(await json(...revoke)).toMatchObject({ key: fingerprint, file: 'revocation.der' })
+    // What cannot be taken back is said.
+    const since = Date.parse('2026-01-01') / 1000
+    expect(await json(...revoke)).toMatchObject({ key: fingerprint, file: 'revocation.der', since })
+    const lines = await cloudy('identity', 'revoke', '--out', 'lines.der', '--since', '2026-01-01')
+    expect(lines.stdout).toMatch(/^since +2026-01-01T00:00:00Z$/m)
+    expect((await cloudy('identity', 'revoke', '--out', 'unknown.der')).stdout).toMatch(/^since +not said$/m)
     expect((await stat(at('revocation.der'))).mode & 0o777).toBe(0o600)
     const [verified, again] = await Promise.all([
       cloudy('verify-object', 'revocation.der', '--at', '9999-01-01'),

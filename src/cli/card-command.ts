@@ -19,7 +19,7 @@ import { isObject, timeText } from '../cloudy/signed-object.js'
 import { inQuotes } from '../cloudy/text.js'
 import { readBounded, writeNew } from './files.js'
 import { type IdentityOptions, openIdentity, withIdentity } from './identity-file.js'
-import { judge, numberArgument, printWritten, textArgument, timeArgument, type Verdict } from './report.js'
+import { judge, numberArgument, printWritten, TIME_FORM, textArgument, timeArgument, type Verdict } from './report.js'
 
 interface DerOptions {
   readonly der: string
@@ -74,7 +74,7 @@ export function addCardCommands(program: Command): void {
     .command('verify')
     .description('verify a card: signature, fields and times')
     .requiredOption('--der <file>', 'the card; - is stdin')
-    .option('--at <time>', 'at another time than now', timeArgument)
+    .option('--at <time>', `at another time than now, ${TIME_FORM}`, timeArgument)
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
       'after',

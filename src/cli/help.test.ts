@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { addCardCommands } from './card-command.js'
 import { addIdentityCommands } from './identity-command.js'
 import { addObjectCommands } from './object-command.js'
+import { TIME_FORM, timeArgument } from './report.js'
 
 function program(): { readonly program: Command; readonly said: string[] } {
   const said: string[] = []
@@ -42,6 +43,12 @@ test.each([
   [['card', 'make', '--availability', 'dancing'], 'available, away, busy'],
   [['card', 'verify', '--at', 'noon'], 'It is like 2026'],
   [['card', 'verify', '--at', '2026-02-30T99:00Z'], 'It is like 2026'],
+  [['identity', 'revoke', '--since', '2026-02-30'], 'a date that exists'],
+  [['identity', 'revoke', '--since', '2026-02-28T24:00Z'], 'a date that exists'],
+  [['identity', 'revoke', '--since', '20260501'], 'ten digits, or any after @'],
+  [['identity', 'revoke', '--since', '0177763680'], 'ten digits, or any after @'],
+  [['identity', 'revoke', '--since', '@999999999999'], 'ten digits, or any after @'],
+  [['identity', 'revoke', '--since', '@'], 'ten digits, or any after @'],
   [['identity', 'make', '--algorithm', 'RSA-1024'], 'P-256, RSA-2048, RSA-3072'],
   [['sign', '--to', 'Bob'], 'here are 3 characters'],
   [['sign', '--lifetime', '0'], 'a number from 1 to'],
@@ -51,3 +58,23 @@ test.each([
   await expect(own.parseAsync(words, { from: 'user' })).rejects.toMatchObject({ code: 'commander.invalidArgument' })
   expect(said.join('')).toContain(why)
 })
+
+test.each([
+  ['2024-02-29', '2024-02-29T00:00:00Z'],
+  ['2026-05-01T12:34Z', '2026-05-01T12:34:00Z'],
+  ['2026-05-01T12:34:56Z', '2026-05-01T12:34:56Z'],
+  ['1777636800', '2026-05-01T12:00:00Z'],
+  ['@20260501', '1970-08-23T11:55:01Z'],
+  ['9999-01-01', '9999-01-01T00:00:00Z'],
+])('%s is the time %s', (text, time) => {
+  expect(new Date(timeArgument(text)).toISOString()).toBe(time.replace('Z', '.000Z'))
+})
+
+test.each([['identity', 'revoke'], ['card', 'verify'], ['verify-object']])(
+  'the help of %s %s says how a time is written',
+  async (...words) => {
+    const { program: own, said } = program()
+    await expect(own.parseAsync([...words, '--help'], { from: 'user' })).rejects.toMatchObject({ exitCode: 0 })
+    expect(said.join('').replaceAll(/\s+/g, ' ')).toContain(TIME_FORM)
+  },
+)

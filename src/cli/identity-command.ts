@@ -3,14 +3,14 @@ import { access, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { Identity } from '../cloudy/identity.js'
-import { timeText } from '../cloudy/signed-object.js'
+import { timeText, toSeconds } from '../cloudy/signed-object.js'
 import { acceptSuccession, revoke, succeed } from '../cloudy/succession.js'
 import { inQuotes, MAX_NICKNAME } from '../cloudy/text.js'
 import { isExisting, writeNew } from './files.js'
 import { describeIdentity, type IdentityOptions, identityPath, openIdentity, withIdentity } from './identity-file.js'
 import { askNewPassphrase, canAsk, givenPassphrase, passphraseFrom } from './passphrase.js'
 import { qrLines } from './qr.js'
-import { printJson, printLines, printWritten, textArgument, timeArgument } from './report.js'
+import { printJson, printLines, printWritten, TIME_FORM, textArgument, timeArgument } from './report.js'
 
 interface Options extends IdentityOptions {
   readonly json?: boolean
@@ -67,7 +67,7 @@ export function addIdentityCommands(program: Command): void {
 
   withIdentity(identity.command('revoke'))
     .description('sign the statement that this key is compromised, for whoever you give it to')
-    .option('--since <time>', 'since when, if you know', timeArgument)
+    .option('--since <time>', `since when, if you know: ${TIME_FORM}`, timeArgument)
     .requiredOption('--out <file>', 'where to write the statement (DER); - is stdout')
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
@@ -173,7 +173,11 @@ async function revokeIdentity(options: Options & { since?: number; out: string }
   const { identity } = await openIdentity(options)
   const { octets, digest } = await revoke(identity, { now: Date.now(), since: options.since })
   await writeNew(options.out, octets, { secret: true })
+  const since = options.since === undefined ? undefined : toSeconds(options.since)
   const said = { key: identity.fingerprint, digest }
   const note = 'whoever has this file can end the key, for good: keep it where only you can get it'
-  printWritten(options.out, options.json, { json: said, lines: { ...said, note } })
+  printWritten(options.out, options.json, {
+    json: { ...said, since },
+    lines: { ...said, since: since === undefined ? 'not said' : timeText(since), note },
+  })
 }

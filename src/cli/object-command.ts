@@ -8,7 +8,7 @@ import { isKeyStatement, type KeyStatement, verifyKeyStatement } from '../cloudy
 import { inQuotes } from '../cloudy/text.js'
 import { readBounded, STANDARD, writeNew } from './files.js'
 import { type IdentityOptions, openIdentity, withIdentity } from './identity-file.js'
-import { fingerprintArgument, judge, numberArgument, printWritten, timeArgument, type Verdict } from './report.js'
+import { fingerprintArgument, judge, numberArgument, printWritten, TIME_FORM, timeArgument, type Verdict } from './report.js'
 
 interface SignOptions extends IdentityOptions {
   readonly type: string
@@ -37,7 +37,7 @@ export function addObjectCommands(program: Command): void {
     .command('verify-object')
     .description('verify a signed object, and show it')
     .argument('<file>', 'the object (DER); - is stdin')
-    .option('--at <time>', 'at another time than now', timeArgument)
+    .option('--at <time>', `at another time than now, ${TIME_FORM}`, timeArgument)
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
       'after',

@@ -3,6 +3,7 @@
 import { InvalidArgumentError } from 'commander'
 import { formatFingerprint, isFingerprint, parseFingerprint } from '../cloudy/fingerprint.js'
 import { ObjectError } from '../cloudy/object-error.js'
+import { LAST_SECOND, timeText } from '../cloudy/signed-object.js'
 import { sanitise } from '../cloudy/text.js'
 import { STANDARD } from './files.js'
 
@@ -59,15 +60,27 @@ export async function judge(json: boolean | undefined, judgement: () => Promise<
   return refused ? 1 : 0
 }
 
-/** A time as an argument: a date, or seconds since 1970. @returns milliseconds since 1970 */
+/** How a time is written as an argument, for the help of such options. */
+export const TIME_FORM = 'like 2026-05-01T12:00:00Z, 2026-05-01, or seconds since 1970'
+
+/** A time as an argument; a slip of the pen is refused, not taken for another time. @returns milliseconds since 1970 */
 export function timeArgument(text: string): number {
-  const milliseconds = /^\d{1,12}$/.test(text)
-    ? Number(text) * 1000
-    : /^\d{4}-\d\d-\d\d(?:T[0-9:]+Z)?$/.test(text)
-      ? Date.parse(text)
-      : Number.NaN
-  if (!(milliseconds >= 0)) throw new InvalidArgumentError('It is like 2026-05-01T12:00:00Z, 2026-05-01, or seconds since 1970.')
+  // With ten digits from 2001 to 2286: 20260501 is meant as a date.
+  const seconds = /^(?:(?=[1-9]\d{9}$)|@)(\d{1,12})$/.exec(text)?.[1]
+  const milliseconds = seconds === undefined ? dateIn(text) : Number(seconds) * 1000
+  if (milliseconds === undefined || milliseconds / 1000 > LAST_SECOND)
+    throw new InvalidArgumentError(
+      'It is like 2026-05-01T12:00:00Z or 2026-05-01, and a date that exists, or seconds since 1970: ten digits, or any after @.',
+    )
   return milliseconds
+}
+
+/** 30 February is no 2 March. */
+function dateIn(text: string): number | undefined {
+  const [, day, time = 'T00:00', seconds = ':00'] = /^(\d{4}-\d\d-\d\d)(?:(T\d\d:\d\d)(:\d\d)?Z)?$/.exec(text) ?? []
+  const whole = `${day}${time}${seconds}Z`
+  const milliseconds = Date.parse(whole)
+  return milliseconds >= 0 && timeText(milliseconds / 1000) === whole ? milliseconds : undefined
 }
 
 /** A fingerprint as an argument, however it is typed. */
