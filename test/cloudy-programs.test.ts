@@ -199,11 +199,13 @@ describe('cloudy card', () => {
     const old = resolve('fixtures', 'cloudy', 'card.der')
     const altered = await readFile(old)
     altered[altered.length - 1]! ^= 1
-    const [shown, refused] = await Promise.all([
+    const [shown, fresh, refused] = await Promise.all([
       cloudy('card', 'show', '--der', old),
+      json('card', 'show', '--der', 'card.der'),
       run(['card', 'show', '--der', '-', '--json'], { input: altered }),
     ])
-    expect(shown.code).toBe(0)
+    expect(fresh).toMatchObject({ valid: true, fingerprint })
+    expect(shown.code).toBe(1)
     expect(shown.stdout).toMatch(/^verdict +not valid \(expired\)\nbecause .*\nfingerprint +[a-z2-7-]{69}\n/)
     expect(refused.code).toBe(1)
     expect(JSON.parse(refused.stdout)).toEqual({ valid: false, reason: 'signature', message: 'the signature does not hold' })

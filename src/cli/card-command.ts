@@ -65,7 +65,10 @@ export function addCardCommands(program: Command): void {
     .description('show what a card says, though it may have expired; its signature has to hold')
     .requiredOption('--der <file>', 'the card; - is stdin')
     .option('--json', 'one JSON object instead of lines')
-    .addHelpText('after', '\nExample:\n  $ cloudy card show --der card.der')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 valid, 1 not valid, be it only that it has expired, 2 could not run.\n\nExample:\n  $ cloudy card show --der card.der',
+    )
     .action(async (options: DerOptions) => {
       process.exitCode = await judge(options.json, async () => showCard(await readBounded(options.der, MAX_CARD)))
     })

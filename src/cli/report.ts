@@ -42,7 +42,7 @@ export interface Verdict {
   readonly lines: Lines
 }
 
-/** Says a verdict. @returns the exit code: 0 when there is something to be shown, 1 when it was refused */
+/** Says a verdict. @returns the exit code: 0 when it is valid, 1 when it is not, though there may be something to be shown */
 export async function judge(json: boolean | undefined, judgement: () => Promise<Verdict>): Promise<number> {
   const found = await judgement().catch((error: unknown) => {
     if (error instanceof ObjectError) return error
@@ -57,7 +57,7 @@ export async function judge(json: boolean | undefined, judgement: () => Promise<
       because: not?.message,
       ...(refused ? {} : found.lines),
     })
-  return refused ? 1 : 0
+  return not === undefined ? 0 : 1
 }
 
 /** How a time is written as an argument, for the help of such options. */
