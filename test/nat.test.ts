@@ -229,6 +229,17 @@ END`)
     const island = await net.add('island')
     const { code, output } = await cloudy(island, 'doctor', '--json')
     expect([code, JSON.parse(output)]).toEqual([1, { healthy: false, findings: [expect.objectContaining({ id: 'no-network' })] }])
+    expect(await cloudy(island, 'status')).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/^reachable +no: this computer is in no network$/m),
+    })
+    // Nobody was not seen: it could not be looked.
+    const could = { code: 2, output: expect.stringMatching(/^cloudy: This computer is in no network: [^\n]*$/) }
+    expect(await cloudy(island, 'nearby', '--json')).toEqual(could)
+    expect(await cloudy(island, 'nearby', '--loopback', '--timeout', '0.1', '--json')).toEqual({
+      code: 0,
+      output: '{"people":[]}',
+    })
   },
   TIME,
 )

@@ -30,6 +30,7 @@ export function addNearbyCommand(program: Command): void {
     .addHelpText(
       'after',
       '\nA line says: the state, the name (nobody has vouched for it), the age of the card, address and port, the fingerprint of the key.\n' +
+        'Exit codes: 0 it was looked, be nobody there, 2 it could not be looked: there is no network.\n' +
         '\nExamples:\n  $ cloudy nearby\n  $ cloudy nearby --watch --json',
     )
     .action(nearby)
@@ -48,6 +49,13 @@ async function nearby({ watch = false, json = false, timeout, loopback = false }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   process.stdout.once('error', stop) // whoever read it has gone
   const { watchNeighbours } = await import('../cloudy/index.js')
+  const { interfacesNow } = await import('../cloudy/discovery/interfaces.js')
+  /** To see nobody is an answer only where somebody could be seen. Who watches may wait for a network. */
+  const assertNetwork = () => {
+    if (!watch && !loopback && interfacesNow().length === 0)
+      throw new Error('This computer is in no network: no interface has an address but the one that leads to itself (--loopback)')
+  }
+  assertNetwork()
   const watching = await watchNeighbours({
     loopbackOnly: loopback,
     onAppeared: tell('appeared'),
@@ -67,6 +75,7 @@ async function nearby({ watch = false, json = false, timeout, loopback = false }
   const people = [...watching.seen.values()]
   await watching.stop()
   if (watch) return
+  if (people.length === 0) assertNetwork()
   if (json) printJson({ people: people.map(describe) })
   else for (const line of people.length === 0 ? ['Nobody is seen.'] : people.map(lineOf)) print(line)
 }

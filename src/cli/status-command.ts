@@ -85,6 +85,7 @@ function describe(reachability: Reachability) {
 
 function linesOf(reachability: Reachability): { readonly [name: string]: string | undefined } {
   const { gateway, mapping, direct, problem, attempts } = reachability
+  const addresses = ownAddresses().join(', ')
   const asked = Object.fromEntries(
     attempts.map(({ protocol, grant, failure }) => [
       protocol,
@@ -96,7 +97,7 @@ function linesOf(reachability: Reachability): { readonly [name: string]: string 
       ? `yes, by ${mapping.protocol}`
       : direct
         ? 'yes, if no firewall keeps the world out: our address is public'
-        : `no: ${REASONS[problem ?? 'silent']}`,
+        : `no: ${addresses === '' ? 'this computer is in no network' : REASONS[problem ?? 'silent']}`,
     'public address': mapping && `${mapping.externalAddress} port ${mapping.externalPort}`,
     lease: mapping && (mapping.lifetime === 0 ? 'without end' : `${mapping.lifetime} s, renewed at half of it`),
     'double NAT':
@@ -108,7 +109,7 @@ function linesOf(reachability: Reachability): { readonly [name: string]: string 
             ? 'perhaps'
             : undefined,
     router: gateway?.address ?? 'none',
-    'our addresses': ownAddresses().join(', ') || 'none',
+    'our addresses': addresses || 'none',
     ...asked,
     advice: mapping || direct ? undefined : 'cloudy doctor says what to do',
   }
