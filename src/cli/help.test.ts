@@ -1,6 +1,7 @@
 // Every command says what it does, with an example, and refuses what it cannot take.
 import { describe, expect, test } from '@jest/globals'
 import { Command } from 'commander'
+import { Identity } from '../cloudy/identity.js'
 import { addCardCommands } from './card-command.js'
 import { addIdentityCommands } from './identity-command.js'
 import { addObjectCommands } from './object-command.js'
@@ -78,3 +79,10 @@ test.each([['identity', 'revoke'], ['card', 'verify'], ['verify-object']])(
     expect(said.join('').replaceAll(/\s+/g, ' ')).toContain(TIME_FORM)
   },
 )
+
+test('the help of cloudy identity make says what an identity without a nickname is called', async () => {
+  const { program: own, said } = program()
+  await expect(own.parseAsync(['identity', 'make', '--help'], { from: 'user' })).rejects.toMatchObject({ exitCode: 0 })
+  expect(said.join('').replaceAll(/\s+/g, ' ')).toContain('up to 64 characters (default: unnamed)')
+  expect((await Identity.generate()).nickname).toBe('unnamed')
+})

@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander'
 import { Identity } from '../cloudy/identity.js'
 import { timeText, toSeconds } from '../cloudy/signed-object.js'
 import { acceptSuccession, revoke, succeed } from '../cloudy/succession.js'
-import { inQuotes, MAX_NICKNAME } from '../cloudy/text.js'
+import { inQuotes, MAX_NICKNAME, NO_NICKNAME } from '../cloudy/text.js'
 import { isExisting, writeNew } from './files.js'
 import { describeIdentity, type IdentityOptions, identityPath, openIdentity, withIdentity } from './identity-file.js'
 import { askNewPassphrase, canAsk, givenPassphrase, passphraseFrom } from './passphrase.js'
@@ -21,7 +21,11 @@ export function addIdentityCommands(program: Command): void {
 
   withIdentity(identity.command('make'))
     .description('make a key and a certificate for it; an identity that is there is not replaced')
-    .option('--nickname <name>', `what you call yourself, up to ${MAX_NICKNAME} characters`, textArgument(MAX_NICKNAME), '')
+    .addOption(
+      new Option('--nickname <name>', `what you call yourself, up to ${MAX_NICKNAME} characters`)
+        .argParser(textArgument(MAX_NICKNAME))
+        .default('', NO_NICKNAME),
+    )
     .addOption(new Option('--algorithm <kind>', 'kind of key').choices(['P-256', 'RSA-2048', 'RSA-3072']).default('P-256'))
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(

@@ -16,13 +16,11 @@ import { FIRST_GENERALIZED, type IdentityCertificate, readCertificate } from './
 import { type Keys, sign, signatureAlgorithm, type WebCrypto } from './crypto.js'
 import { BIT_STRING, element, sequence } from './der.js'
 import { canonicalKey, keyIdentifier, type PublicKey } from './fingerprint.js'
-import { MAX_NICKNAME, sanitise } from './text.js'
+import { MAX_NICKNAME, NO_NICKNAME, sanitise } from './text.js'
 
 /** Years that UTCTime and GeneralizedTime can say. */
 const FIRST_YEAR = 1950
 const LAST_YEAR = 9999
-/** Name in a certificate whose owner gave none: a common name may not be empty. */
-const NO_NICKNAME = 'unnamed'
 
 const DAY = 86_400_000
 /** A new certificate is valid from the day before, since clocks differ, and for twenty years: no identity ends because a date has passed. */

@@ -3,6 +3,8 @@
 
 /** Longest nickname, in characters (code points); also what RFC 5280 allows in a common name. */
 export const MAX_NICKNAME = 64
+/** Name of whoever gave none: the common name in a certificate may not be empty. */
+export const NO_NICKNAME = 'unnamed'
 /** Combining marks that may follow one character; no living script needs more. */
 const MAX_MARKS = 4
 
