@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { Identity, Peer } from '../src/cloudy/index.js'
 import { timeText } from '../src/cloudy/signed-object.js'
 import { testWith } from './needs.js'
 
@@ -104,6 +105,23 @@ describe('cloudy identity', () => {
     const [open, empty] = await Promise.all([make('open'), make('empty')])
     expect(open).toMatchObject({ code: 2, stderr: 'cloudy: Others may read open: chmod 600 it\n' })
     expect(empty).toMatchObject({ code: 2, stderr: expect.stringMatching(/The first line of empty is to be the passphrase/) })
+  })
+
+  test('whose key is too large for a card is made with a warning that is true', async () => {
+    const own = ['--identity', 'large.pem']
+    const made = await cloudy('identity', 'make', ...own, '--algorithm', 'RSA-3072')
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('RSA-3072, not encrypted') })
+    expect(made.stderr).toMatch(/^cloudy: No peer can run with this key, which is too large for a calling card: it can sign, and/)
+    const large = await Identity.load(at('large.pem'))
+    const starting = Peer.start({ identity: large, downloads: folder, loopbackOnly: true })
+    await expect(starting).rejects.toThrow('an identity with an RSA key of 3072 bits cannot be advertised')
+    const card = await cloudy('card', 'make', ...own, '--port', '1', '--der', 'large.der')
+    expect(card).toMatchObject({ code: 2, stderr: expect.stringMatching(/3072 bits cannot be advertised/) })
+    await json('sign', 'value.json', ...own, '--type', 'example/note', '--lifetime', '60', '--out', 'large-note.der')
+    const next = await json('identity', 'make', '--identity', 'small.pem')
+    await json('identity', 'succeed', ...own, '--successor', 'small.pem', '--out', 'large-succession.der')
+    const { statement } = await json('verify-object', 'large-succession.der')
+    expect(statement).toMatchObject({ kind: 'succession', successor: next.fingerprint })
   })
 
   test('stays the same when its certificate is renewed', async () => {

@@ -2,6 +2,7 @@
 import { access, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
+import { isCardKey } from '../cloudy/calling-card.js'
 import { Identity } from '../cloudy/identity.js'
 import { timeText, toSeconds } from '../cloudy/signed-object.js'
 import { acceptSuccession, revoke, succeed } from '../cloudy/succession.js'
@@ -26,7 +27,11 @@ export function addIdentityCommands(program: Command): void {
         .argParser(textArgument(MAX_NICKNAME))
         .default('', NO_NICKNAME),
     )
-    .addOption(new Option('--algorithm <kind>', 'kind of key').choices(['P-256', 'RSA-2048', 'RSA-3072']).default('P-256'))
+    .addOption(
+      new Option('--algorithm <kind>', 'kind of key; RSA-3072 only signs: no peer can run with it')
+        .choices(['P-256', 'RSA-2048', 'RSA-3072'])
+        .default('P-256'),
+    )
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
       'after',
@@ -95,6 +100,10 @@ async function makeIdentity(
     throw isExisting(cause) ? overwriting(path) : cause
   })
   await report(path, options)
+  if (!isCardKey(identity.publicKey))
+    process.stderr.write(
+      'cloudy: No peer can run with this key, which is too large for a calling card: it can sign, and name a successor. Make one on P-256 for a peer.\n',
+    )
 }
 
 function isThere(path: string): Promise<boolean> {

@@ -71,7 +71,14 @@ describe('a card', () => {
       addresses: Array.from({ length: 8 }, (_, n) => `2001:db8::${n}`),
     }
     expect((await signCard(alice, full, { now: NOW })).length).toBeLessThanOrEqual(MAX_CARD)
-    await expect(signCard(alice, { ...full, status: '🙂'.repeat(140) }, { now: NOW })).rejects.toThrow(/shorten the status/)
+    await expect(signCard(alice, { ...full, status: '🙂'.repeat(140) }, { now: NOW })).rejects.toThrow(
+      /shorten the status or the nickname, or give fewer addresses$/,
+    )
+    // The same fits with a smaller key.
+    const rsa = await Identity.generate({ algorithm: 'RSA-2048' })
+    await expect(signCard(rsa, full, { now: NOW })).rejects.toThrow(
+      /shorten the status.*; with an identity on P-256 there is more room$/,
+    )
   })
 })
 

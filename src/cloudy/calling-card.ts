@@ -147,10 +147,15 @@ function isExternal(value: Json): boolean {
   return isObject(value) && isAddress(value.address) && isPort(value.port) && Object.keys(value).length === 2
 }
 
-function tooLarge(signer: Signer, length: number): string {
-  const { algorithm, bits } = signer.publicKey
+/** Whether cards of a key fit: with a larger one, the key and the signature take the room. */
+export function isCardKey({ algorithm, bits }: Signer['publicKey']): boolean {
+  return algorithm !== 'RSA' || bits <= 2048
+}
+
+function tooLarge({ publicKey }: Signer, length: number): string {
   const room = `The card has ${length} octets, and a TXT record has room for ${MAX_CARD}`
-  return algorithm === 'RSA' && bits > 2048
-    ? `${room}: an identity with an RSA key of ${bits} bits cannot be advertised, one on P-256 or with 2048 bits can`
-    : `${room}: shorten the status or give fewer addresses`
+  if (!isCardKey(publicKey))
+    return `${room}: an identity with an RSA key of ${publicKey.bits} bits cannot be advertised, one on P-256 or with 2048 bits can`
+  const texts = `${room}: shorten the status or the nickname, or give fewer addresses`
+  return publicKey.algorithm === 'RSA' ? `${texts}; with an identity on P-256 there is more room` : texts
 }
