@@ -292,6 +292,80 @@ describe('the file', () => {
     }
   })
 
+  test('of two that have it open at the same time has what both learnt', async () => {
+    const path = join(folder, 'two.json')
+    const [first, second] = [await open({ path }), await open({ path })]
+    first.type(ada, { host: 'ada.example', port: 1 })
+    await first.flush()
+    second.type(bob, { host: 'bob.example', port: 2 })
+    second.type(ada, { host: 'ada.test', port: 3 })
+    second.type(ada, { host: '192.168.7.9', port: 4 })
+    await second.flush()
+    // What was typed stays so, also where another only met them; and what worked is not lost to who did not try.
+    first.learn(card({ addresses: ['192.168.7.9'], port: 4 }))
+    await first.dial(ada, ({ host }) => (host === '192.168.7.9' ? Promise.resolve(1) : Promise.reject(new Error('no'))), {
+      discard() {},
+    })
+    await first.flush()
+    second.type(ada, { host: '192.168.7.9', port: 4 })
+    await second.flush()
+    const again = await open({ path })
+    expect(hosts(again.addressesOf(ada)).toSorted()).toEqual(['192.168.7.9', 'ada.example', 'ada.test'])
+    expect(again.addressesOf(ada)[0]).toMatchObject({ host: '192.168.7.9', source: 'typed', worked: expect.any(Number) })
+    expect(hosts(again.addressesOf(bob))).toEqual(['bob.example'])
+    // Whom one forgets is forgotten, though it has never heard of them and the other has; until the other meets them again.
+    first.forget(bob)
+    await first.flush()
+    second.type(name(3), { host: 'c.example', port: 5 })
+    await second.flush()
+    expect((await open({ path })).addressesOf(bob)).toEqual([])
+    expect(await readdir(folder)).not.toContain('two.json.lock')
+  })
+
+  test('of two that write all the time loses nothing', async () => {
+    const path = join(folder, 'busy.json')
+    const books = [await open({ path }), await open({ path })]
+    const write = async (book: AddressBook, odd: number) => {
+      for (let n = odd; n < 40; n += 2) {
+        book.type(name(n), { host: `h${n}.example`, port: 1 })
+        await book.flush()
+      }
+    }
+    await Promise.all(books.map(write))
+    const again = await open({ path })
+    for (let n = 0; n < 40; n++) expect(hosts(again.addressesOf(name(n)))).toEqual([`h${n}.example`])
+  })
+
+  test('that was spoilt while it was open is left as it is; what was learnt gets there once it is right again', async () => {
+    const path = join(folder, 'spoilt.json')
+    const errors: unknown[] = []
+    const book = await open({ path, onError: (error) => errors.push(error) })
+    await writeFile(path, '[]')
+    book.type(ada, { host: 'ada.example', port: 1 })
+    await book.flush()
+    expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('is no address book') })])
+    expect(await readFile(path, 'utf8')).toBe('[]')
+    await rm(path)
+    book.type(bob, { host: 'bob.example', port: 2 })
+    await book.flush()
+    expect(hosts((await open({ path })).addressesOf(ada))).toEqual(['ada.example'])
+  })
+
+  test('has room for so many people, of whom those that were changed last stay', async () => {
+    const path = join(folder, 'full.json')
+    const [first, second] = [await open({ path }), await open({ path })]
+    for (let n = 0; n < MAX_PEOPLE; n++) first.type(name(n), { host: 'a.example', port: 1 })
+    await first.flush()
+    first.type(name(0), { host: 'b.example', port: 1 })
+    await first.flush()
+    second.type(name(MAX_PEOPLE), { host: 'c.example', port: 1 })
+    await second.flush()
+    const again = await open({ path })
+    expect(hosts(again.addressesOf(name(0))).toSorted()).toEqual(['a.example', 'b.example'])
+    expect(again.addressesOf(name(1))).toEqual([])
+    expect(hosts(again.addressesOf(name(MAX_PEOPLE)))).toEqual(['c.example'])
+  })
+
   test('that cannot be written is told, and the book goes on', async () => {
     const errors: unknown[] = []
     await writeFile(join(folder, 'file'), '')

@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import type { CallingCard } from './calling-card.js'
 import { type Fingerprint, isFingerprint } from './fingerprint.js'
 import type { Json } from './json.js'
-import { readJsonFile, writeJsonFile } from './json-file.js'
+import { readJsonFile, updateJsonFile } from './json-file.js'
 import { type Lane, race } from './race.js'
 import { isOnLink, kindOf } from './reachability/address.js'
 import { isObject } from './signed-object.js'
@@ -29,7 +29,10 @@ export interface KnownAddress {
 }
 
 export interface AddressBookOptions {
-  /** A JSON file for the addresses that were typed or that worked; without one, all are forgotten with the process. */
+  /**
+   * A JSON file for the addresses that were typed or that worked; without one, all are forgotten with the process. Several processes may have one: each
+   * adds to it what it learns, and knows what the others added when it opens it next.
+   */
   readonly path?: string | undefined
   /** Milliseconds since 1970; the clock by default. */
   readonly now?: (() => number) | undefined
@@ -58,6 +61,9 @@ const MAX_TOLD = 4
 const MAX_HOST = 253
 const FILE_VERSION = 1
 
+/** What has happened to what is known of a peer. */
+type Change = 'changed' | 'forgotten'
+
 export class AddressBook {
   readonly #options: AddressBookOptions
   readonly #now: () => number
@@ -66,6 +72,8 @@ export class AddressBook {
   readonly #people = new Map<Fingerprint, readonly KnownAddress[]>()
   /** Of the newest card of each key, those heard of last at the end. They count until that card expires (in seconds): a clock that was ahead mutes nobody for longer. */
   readonly #sequences = new Map<Fingerprint, { readonly sequence: number; readonly expires: number }>()
+  /** Of whom the file does not say yet what we know. */
+  readonly #unwritten = new Map<Fingerprint, Change>()
   #written: Promise<void> = Promise.resolve()
 
   private constructor(options: AddressBookOptions) {
@@ -83,7 +91,8 @@ export class AddressBook {
   static async open(options: AddressBookOptions = {}): Promise<AddressBook> {
     const book = new AddressBook(options)
     if (options.path !== undefined)
-      for (const [person, addresses] of await readBook(options.path)) book.#people.set(person, addresses)
+      for (const [person, addresses] of readBook(options.path, await readJsonFile(options.path)))
+        book.#people.set(person, addresses)
     return book
   }
 
@@ -107,7 +116,7 @@ export class AddressBook {
     if (!isHost(place.host) || !isPort(place.port))
       throw new RangeError('An address is a host name or IP address, and a port from 1 to 65535')
     this.#learn(fingerprint, [{ ...place, source: 'typed', learnt: this.#now() }], [])
-    this.#save()
+    this.#save(fingerprint, 'changed')
   }
 
   /**
@@ -135,7 +144,9 @@ export class AddressBook {
   /** Forgets a peer. */
   forget(fingerprint: Fingerprint): void {
     this.#sequences.delete(fingerprint)
-    if (this.#people.delete(fingerprint)) this.#save()
+    this.#people.delete(fingerprint)
+    // Another process may know them, too.
+    this.#save(fingerprint, 'forgotten')
   }
 
   /**
@@ -216,7 +227,7 @@ export class AddressBook {
       fingerprint,
       known.map((each) => (isSamePlace(each, { host, port }) ? { ...each, worked } : each)),
     )
-    this.#save()
+    this.#save(fingerprint, 'changed')
   }
 
   #put(fingerprint: Fingerprint, addresses: readonly KnownAddress[]): void {
@@ -230,17 +241,39 @@ export class AddressBook {
     this.#people.delete(oldest)
   }
 
-  #save(): void {
-    const { path } = this.#options
+  #save(fingerprint: Fingerprint, change: Change): void {
+    const { path, onError } = this.#options
     if (path === undefined) return
-    const people = [...this.#people].map(([fingerprint, known]) => [fingerprint, known.filter(isKept)] as const)
-    const value: Json = {
-      version: FILE_VERSION,
-      people: Object.fromEntries(
-        people.filter(([, kept]) => kept.length > 0).map(([person, kept]) => [person, kept.map(toJson)]),
-      ),
+    this.#note(fingerprint, change)
+    this.#written = this.#written.then(() => this.#write(path)).catch((error) => onError?.(error))
+  }
+
+  /** Whoever was forgotten is so until that is written, though something may be learnt anew. */
+  #note(fingerprint: Fingerprint, change: Change): void {
+    if (this.#unwritten.get(fingerprint) !== 'forgotten') this.#unwritten.set(fingerprint, change)
+  }
+
+  /** What changed goes into what the file says now: another process may have the same book. */
+  async #write(path: string): Promise<void> {
+    const changes = [...this.#unwritten]
+    if (changes.length === 0) return
+    this.#unwritten.clear()
+    try {
+      await updateJsonFile(path, (value) => {
+        const people = new Map(readBook(path, value))
+        for (const [person, change] of changes) {
+          const theirs = change === 'forgotten' ? [] : (people.get(person) ?? [])
+          const kept = merged(theirs, (this.#people.get(person) ?? []).filter(isKept))
+          // Whoever was changed last is the last.
+          people.delete(person)
+          if (kept.length > 0) people.set(person, kept)
+        }
+        return writeBook([...people].slice(-MAX_PEOPLE))
+      })
+    } catch (error) {
+      for (const [person, change] of changes) this.#note(person, change)
+      throw error
     }
-    this.#written = this.#written.then(() => writeJsonFile(path, value)).catch((error) => this.#options.onError?.(error))
   }
 }
 
@@ -270,6 +303,19 @@ function inTurn(addresses: readonly KnownAddress[]): KnownAddress[] {
 /** What is kept when there is no room for all. */
 function byWorth(a: KnownAddress, b: KnownAddress): number {
   return Number(isKept(b)) - Number(isKept(a)) || (b.worked ?? b.learnt) - (a.worked ?? a.learnt)
+}
+
+/** What two processes know of one peer, as far as there is room. */
+function merged(theirs: readonly KnownAddress[], ours: readonly KnownAddress[]): KnownAddress[] {
+  const all = new Map(theirs.map(keyed))
+  for (const address of ours) {
+    const other = all.get(keyOf(address))
+    const source = other?.source === 'typed' ? other.source : address.source
+    const worked = Math.max(address.worked ?? -1, other?.worked ?? -1)
+    const learnt = Math.max(address.learnt, other?.learnt ?? 0)
+    all.set(keyOf(address), { ...address, source, learnt, worked: worked < 0 ? undefined : worked })
+  }
+  return [...all.values()].toSorted(byWorth).slice(0, MAX_ADDRESSES)
 }
 
 /** What is worth to be written down: cards bring the rest again. */
@@ -323,8 +369,15 @@ function toJson({ host, port, source, learnt, worked }: KnownAddress): Json {
   return { host, port, source, learnt, ...(worked === undefined ? {} : { worked }) }
 }
 
-async function readBook(path: string): Promise<readonly (readonly [Fingerprint, KnownAddress[]])[]> {
-  const value = await readJsonFile(path)
+function writeBook(people: readonly (readonly [Fingerprint, readonly KnownAddress[]])[]): Json {
+  return {
+    version: FILE_VERSION,
+    people: Object.fromEntries(people.map(([person, known]) => [person, known.map(toJson)])),
+  }
+}
+
+/** @throws Error when the value is not that of a book */
+function readBook(path: string, value: Json | undefined): readonly (readonly [Fingerprint, KnownAddress[]])[] {
   if (value === undefined) return []
   const people =
     isObject(value) && value.version === FILE_VERSION && isObject(value.people) ? Object.entries(value.people) : undefined

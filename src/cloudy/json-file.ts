@@ -3,6 +3,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
+import { lockFile, lockPathOf, realPathOf } from './disk.js'
 import { type Json, parseJson } from './json.js'
 
 /** Largest file read, in octets. */
@@ -28,4 +29,17 @@ export async function readJsonFile(path: string, maxSize = MAX_FILE): Promise<Js
 export async function writeJsonFile(path: string, value: Json): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   await writeFileAtomic(path, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 })
+}
+
+/**
+ * Replaces a file by what becomes of it, while nobody else does the same.
+ * @throws what `readJsonFile` and `change` throw, and Error when somebody else is replacing it: it is left as it is then
+ */
+export async function updateJsonFile(path: string, change: (value: Json | undefined) => Json): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const real = await realPathOf(path)
+  await using lock = await lockFile(real)
+  if (lock === undefined)
+    throw new Error(`${path} is being replaced by another program (${lockPathOf(real)}): it was left as it is`)
+  await writeJsonFile(real, change(await readJsonFile(real)))
 }
