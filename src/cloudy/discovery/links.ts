@@ -8,11 +8,13 @@ import type { Packet, Voice } from './records.js'
 
 /** How often the interfaces are looked at, in milliseconds. */
 const INTERVAL = 1000
+/** Errors told last, which are not told again: where descriptors run out, each look and each datagram fails in a way of its own. */
+const MAX_TOLD = 8
 
 export interface LinkOptions {
   /** Stay on the loopback interface: nothing leaves the machine, nothing from outside is heard. For tests and demonstrations. */
   readonly loopbackOnly?: boolean | undefined
-  /** Told what went wrong while things go on, for instance that there is no network; the same error in a row once only. */
+  /** Told what went wrong while things go on, for instance that there is no network; the same error, or several that take turns, once only. */
   onError?(error: Error): void
 }
 
@@ -36,17 +38,29 @@ export interface Links extends EventEmitter<LinksEvents>, Pick<Voice, 'query'> {
   close(): Promise<void>
 }
 
+/** How the interfaces are looked at; for tests. */
+export interface LookOptions {
+  readonly interfaces?: (() => readonly Interface[]) | undefined
+  /** Milliseconds between looks. */
+  readonly interval?: number | undefined
+}
+
 /**
  * Opens a link on every interface that is up, and on those that come later.
  * @throws Error when port 5353 cannot be shared
  */
-export async function openLinks({ loopbackOnly = false, onError }: LinkOptions): Promise<Links> {
+export async function openLinks(
+  { loopbackOnly = false, onError }: LinkOptions,
+  { interfaces = loopbackOnly ? () => [loopback] : interfacesNow, interval = INTERVAL }: LookOptions = {},
+): Promise<Links> {
   const all = new Map<string, Link>()
-  let last: string | undefined
+  const told = new Set<string>()
   let closed: Promise<void> | undefined
   const report = (error: Error) => {
-    if (error.message !== last) onError?.(error)
-    last = error.message
+    if (told.has(error.message)) return
+    told.add(error.message)
+    if (told.size > MAX_TOLD) told.delete(told.values().next().value!)
+    onError?.(error)
   }
   const links: Links = Object.assign(new EventEmitter<LinksEvents>(), {
     all,
@@ -70,11 +84,17 @@ export async function openLinks({ loopbackOnly = false, onError }: LinkOptions):
     const link = await openLink(place, report)
     for (const event of ['query', 'response'] as const) link.on(event, (packet, from) => links.emit(event, packet, from, link))
     all.set(place.name, link)
-    last = undefined
+    told.clear()
     links.emit('opened', link)
   }
   const look = async (fail: (error: Error) => void) => {
-    const places = loopbackOnly ? [loopback] : interfacesNow()
+    let places: readonly Interface[]
+    try {
+      places = interfaces()
+    } catch (error) {
+      // The system cannot tell, as when descriptors have run out: the links stay as they are.
+      return report(error as Error)
+    }
     for (const [name, link] of [...all]) {
       if (places.some((place) => place.name === name)) continue
       all.delete(name)
@@ -100,8 +120,9 @@ export async function openLinks({ loopbackOnly = false, onError }: LinkOptions):
   const lookAgain = () => {
     if (closed !== undefined) return
     timer = setTimeout(() => {
-      looking = look(report).then(lookAgain)
-    }, INTERVAL).unref()
+      // Whatever goes wrong, somebody who listens to us included: the next look may go well.
+      looking = look(report).catch(report).then(lookAgain)
+    }, interval).unref()
   }
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> = look((error) => {

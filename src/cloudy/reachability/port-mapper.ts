@@ -107,7 +107,10 @@ export class PortMapper implements AsyncDisposable {
     if (!this.#wanted) return // stopped meanwhile
     const around = this.#options.surroundings ?? surroundings
     this.#stops.push(
-      around.watchNetwork(() => this.#lookAgain()),
+      around.watchNetwork(
+        () => this.#lookAgain(),
+        (error) => this.#options.onError?.(error),
+      ),
       around.hearAnnouncements((datagram, from) => this.#hear(datagram, from)),
     )
     this.#apply({ kind: 'started' })
