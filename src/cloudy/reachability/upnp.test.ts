@@ -1,10 +1,13 @@
 // UPnP on our side of the process: what is asked after which refusal, and a process that crashes, hangs or talks nonsense. The real one meets real and
 // hostile routers in test/nat.test.ts.
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { deferred } from '../../beep/promises.js'
 import type { Gateway } from './gateway.js'
 import { type Call, mapWith, upnp } from './upnp.js'
 import { type ChildSays, readChild } from './upnp-messages.js'
@@ -115,6 +118,48 @@ describe('the process', () => {
     expect(await protocol.check(wish, moved, never)).toMatchObject({ kind: 'lost', detail: 'the router has another address' })
     await protocol.unmap(wish, grant, never)
     await protocol.unmap(wish, undefined, never)
+  })
+
+  test.each([
+    ['ours', '192.168.1.2', 10_288, true],
+    ['of another host', '192.168.1.9', 10_288, false],
+    ['of another program', '192.168.1.2', 4711, false],
+  ])('removes a port that was asked for, and may be granted unheard, when it is %s', async (name, client, port, isRemoved) => {
+    // The router's ear: the child tells it what it is asked, by the one way that is open to it.
+    const router = createSocket('udp4')
+    const heard: string[] = []
+    const asked = deferred<void>()
+    router.on('message', (action) => {
+      heard.push(action.toString())
+      if (heard.at(-1) === 'AddPortMapping 40000') asked.resolve()
+    })
+    router.bind(0, '127.0.0.1')
+    await once(router, 'listening')
+    const answers = {
+      GetExternalIPAddress: { kind: 'done', values: { NewExternalIPAddress: '44.128.0.1' } },
+      GetSpecificPortMappingEntry: { kind: 'done', values: { NewInternalClient: client, NewInternalPort: String(port) } },
+      DeletePortMapping: { kind: 'done', values: {} },
+    }
+    const script = `import { createSocket } from 'node:dgram'
+      const ear = createSocket('udp4')
+      process.on('message', ({ action, args }) => {
+        const { NewExternalPort = '' } = Object.fromEntries(args)
+        ear.send(action + ' ' + NewExternalPort, ${router.address().port}, '127.0.0.1', () => {
+          const answer = (${JSON.stringify(answers)})[action]
+          if (answer !== undefined) process.send(answer)
+        })
+      })
+      process.send({ kind: 'found' })`
+    const protocol = await withScript(`unheard-${name.replaceAll(' ', '-')}`, script)
+    const controller = new AbortController()
+    const mapping = protocol.map(wish, controller.signal)
+    await asked.promise
+    controller.abort(new Error('enough'))
+    await expect(mapping).rejects.toThrow('enough')
+    await protocol.unmap(wish, undefined, never)
+    router.close()
+    const looks = ['GetExternalIPAddress ', 'AddPortMapping 40000', 'GetSpecificPortMappingEntry 40000']
+    expect(heard).toEqual(isRemoved ? [...looks, 'DeletePortMapping 40000'] : looks)
   })
 
   test.each([

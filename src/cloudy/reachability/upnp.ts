@@ -47,16 +47,34 @@ export interface UpnpOptions {
 export function upnp({ gateway, script = scriptHere(), patience = PATIENCE, draw = randomInt }: UpnpOptions): MappingProtocol {
   const errand = <T>(signal: AbortSignal, work: (call: Call) => Promise<T | Failure>) =>
     withChild({ gateway: gateway.address, localAddress: gateway.localAddress }, { script, patience, signal }, work)
+  /** The port that was asked for last and not refused: it may be granted although nobody heard of it. */
+  let asked: number | undefined
+  const noting =
+    (call: Call): Call =>
+    async (action, args) => {
+      if (action !== 'AddPortMapping') return call(action, args)
+      asked = Number(new Map(args).get('NewExternalPort'))
+      const answer = await call(action, args)
+      if (answer.kind === 'error') asked = undefined
+      return answer
+    }
   return {
     name: 'UPnP',
     checkInterval: CHECK_INTERVAL,
-    map: (wish, signal) => errand(signal, (call) => mapWith(call, wish, gateway.localAddress, draw)),
+    map: (wish, signal) => errand(signal, (call) => mapWith(noting(call), wish, gateway.localAddress, draw)),
     check: (wish, grant, signal) => errand(signal, (call) => checkWith(call, wish, grant, gateway.localAddress)),
-    async unmap(_wish, grant, signal) {
-      // A port that was not granted may be somebody else's.
-      if (grant === undefined) return
-      const { externalPort } = grant
-      await errand(signal, async (call) => call('DeletePortMapping', mappingArgs(externalPort)))
+    async unmap(wish, grant, signal) {
+      const granted = grant?.externalPort
+      const ports = [...new Set([granted, asked])].filter((port) => port !== undefined)
+      asked = undefined
+      if (ports.length === 0) return
+      await errand(signal, async (call) => {
+        for (const port of ports) {
+          const owner = ownerIn(await call('GetSpecificPortMappingEntry', mappingArgs(port)), wish, gateway.localAddress)
+          // A port that was not granted may be somebody else's; one that was is ours, where the router does not tell.
+          if (owner === 'us' || (owner === undefined && port === granted)) await call('DeletePortMapping', mappingArgs(port))
+        }
+      })
     },
   }
 }
@@ -97,12 +115,24 @@ async function checkWith(call: Call, wish: Wish, grant: Grant, localAddress: str
   if (typeof address !== 'string') return address
   if (address !== grant.externalAddress) return { kind: 'lost', detail: 'the router has another address' }
   const answer = await call('GetSpecificPortMappingEntry', mappingArgs(grant.externalPort))
-  if (answer.kind === 'error' && answer.code === CODES.notInArray)
-    return { kind: 'lost', detail: 'the router has forgotten the port' }
-  if (answer.kind !== 'done') return refusal(answer)
+  switch (ownerIn(answer, wish, localAddress)) {
+    case 'us':
+      return { kind: 'kept' }
+    case 'nobody':
+      return { kind: 'lost', detail: 'the router has forgotten the port' }
+    case 'somebody':
+      return { kind: 'lost', detail: 'the router has given the port to somebody else' }
+    default:
+      return refusal(answer)
+  }
+}
+
+/** Whose a port of the router is, by its answer to GetSpecificPortMappingEntry; undefined when it does not tell. */
+function ownerIn(answer: Answer, { internalPort }: Wish, localAddress: string): 'us' | 'nobody' | 'somebody' | undefined {
+  if (answer.kind === 'error' && answer.code === CODES.notInArray) return 'nobody'
+  if (answer.kind !== 'done') return undefined
   const { NewInternalClient: client, NewInternalPort: port } = answer.values
-  const ours = client === localAddress && Number(port) === wish.internalPort
-  return ours ? { kind: 'kept' } : { kind: 'lost', detail: 'the router has given the port to somebody else' }
+  return client === localAddress && Number(port) === internalPort ? 'us' : 'somebody'
 }
 
 async function externalAddress(call: Call): Promise<string | Failure> {
