@@ -1,5 +1,6 @@
 // The port mapper keeps what it has: renewal, restarts, networks that change, routers that vanish.
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { deferred } from '../../beep/promises.js'
 import { failed } from './protocol.js'
 import { gateway, stopAll, TestProtocol, world } from './test-kit.js'
 
@@ -92,6 +93,35 @@ describe('keeping', () => {
     state.gateway = { address: '10.0.0.1', localAddress: '10.0.0.2' }
     await clock.advance(60_000)
     expect(told).toEqual(['mapped 44.128.0.1:40000 PCP', 'lost 40000', 'mapped 44.128.0.1:40000 PCP'])
+  })
+
+  test('what leads to an address that is ours no more is given back, before anything else is asked for', async () => {
+    const { start, clock, upnp, granting, state, change, protocols } = await world()
+    granting(upnp, { lifetime: 0 })
+    await start()
+    const removed = deferred<void>()
+    upnp.removed = removed.promise
+    const later = new TestProtocol('UPnP')
+    granting(later)
+    protocols.list = [later]
+    state.gateway = { address: gateway.address, localAddress: '192.168.1.77' }
+    change()
+    await clock.advance(1)
+    expect(upnp.log).toEqual(['map 0', 'unmap 40000'])
+    expect(later.log).toEqual([])
+    removed.resolve()
+    await clock.advance(1)
+    expect(later.log).toEqual(['map 40000'])
+  })
+
+  test('what is being asked for when the network changes is given back, too', async () => {
+    const { start, clock, pcp, granting, change } = await world()
+    pcp.outcome = 'hang'
+    await start()
+    granting(pcp)
+    change()
+    await clock.advance(1)
+    expect(pcp.log).toEqual(['map 0', 'unmap undefined', 'map 0'])
   })
 
   test('a protocol that throws is a failure like another', async () => {

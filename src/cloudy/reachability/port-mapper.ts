@@ -1,5 +1,6 @@
 // Opens a port of the router to the world and keeps it open: asks by PCP, NAT-PMP and UPnP in turn, renews, notices what changes, and removes the
 // mapping in the end. What it does next is decided in mapper-state.ts; here are the clock, the routers and whoever is told.
+import { abortable } from '../../beep/promises.js'
 import { isPublic } from './address.js'
 import { type Attempt, diagnose, type Problem, unfit } from './diagnosis.js'
 import { findGateway, type Gateway } from './gateway.js'
@@ -90,7 +91,7 @@ export class PortMapper implements AsyncDisposable {
   #running: AbortController | undefined
   #asked: (() => void)[] = []
   #written: Promise<void> = Promise.resolve()
-  /** The removal of what is of no use. */
+  /** The removal of what is of no use any more. */
   #removed: Promise<void> = Promise.resolve()
   #wanted = false
 
@@ -138,13 +139,8 @@ export class PortMapper implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#wanted = false
     for (const stop of this.#stops.splice(0)) stop()
-    const mapping = mappingOf(this.#state)
-    const protocol = this.#protocol
-    this.#protocol = undefined
     this.#apply({ kind: 'stopped' })
     for (const tell of this.#asked.splice(0)) tell()
-    // What was asked for at this moment may be granted all the same, so it is removed too.
-    if (protocol !== undefined) await this.#unmap(protocol, mapping)
     await Promise.all([this.#written, this.#removed])
   }
 
@@ -160,7 +156,10 @@ export class PortMapper implements AsyncDisposable {
     if (state === this.#state) return
     this.#state = state
     const after = mappingOf(state)
-    if (event.kind === 'networkChanged' || event.kind === 'stopped') this.#running?.abort()
+    if (event.kind === 'networkChanged' || event.kind === 'stopped') {
+      this.#running?.abort()
+      this.#giveBack(before)
+    }
     this.#cancelTimer()
     const due = next(state)
     if (due !== undefined)
@@ -211,6 +210,8 @@ export class PortMapper implements AsyncDisposable {
   async #seek(gateway: Gateway | undefined, signal: AbortSignal): Promise<MapperEvent> {
     const attempts: Attempt[] = []
     this.#attempts = attempts
+    // What is given back late would be what is granted now.
+    await abortable(this.#removed, signal)
     if (gateway === undefined) return { kind: 'failed', final: true }
     const protocols = (this.#options.protocols ?? standardProtocols)(gateway, this.#memory)
     const first = protocols.filter(({ name }) => name === this.#memory.protocol)
@@ -269,8 +270,7 @@ export class PortMapper implements AsyncDisposable {
     const { internalPort } = this.#options
     const mapping = { ...grant, protocol: protocol.name, gateway: gateway.address, internalPort }
     if (unfit(grant) !== undefined) {
-      this.#protocol = undefined
-      this.#removed = this.#unmap(protocol, mapping)
+      this.#giveBack(mapping)
       return { kind: 'failed', final: true }
     }
     this.#keep({ ...this.#memory, protocol: protocol.name, externalPort })
@@ -309,6 +309,16 @@ export class PortMapper implements AsyncDisposable {
 
   #findGateway(): Promise<Gateway | undefined> {
     return (this.#options.findGateway ?? findGateway)()
+  }
+
+  /**
+   * Removes what is of no use any more: the mapping, and what was asked for at this moment, which may be granted all the same. Once we have another
+   * address only UPnP can: to PCP and NAT-PMP a mapping is that of the address which asks, so the lease of the old one has to end by itself.
+   */
+  #giveBack(mapping: Mapping | undefined): void {
+    const protocol = this.#protocol
+    this.#protocol = undefined
+    if (protocol !== undefined) this.#removed = Promise.all([this.#removed, this.#unmap(protocol, mapping)]).then(() => {})
   }
 
   async #unmap(protocol: MappingProtocol, mapping: Mapping | undefined): Promise<void> {

@@ -46,6 +46,8 @@ export class TestProtocol implements MappingProtocol {
   readonly log: string[] = []
   outcome: Outcome | 'hang' = failed('silent', 'no answer')
   state: Check = { kind: 'kept' }
+  /** When a removal is done. */
+  removed: Promise<void> = Promise.resolve()
   readonly name: ProtocolName
   constructor(name: ProtocolName) {
     this.name = name
@@ -61,6 +63,7 @@ export class TestProtocol implements MappingProtocol {
   }
   async unmap(_wish: Wish, given: Grant | undefined): Promise<void> {
     this.log.push(`unmap ${given?.externalPort}`)
+    await this.removed
   }
   heard(datagram: Uint8Array): boolean | undefined {
     return datagram.length === 0 ? undefined : datagram[0] === 1
@@ -75,7 +78,9 @@ export async function stopAll(): Promise<void> {
 
 /** A mapper with everything around it. */
 export async function world(options: Partial<PortMapperOptions> = {}) {
-  const protocols = [new TestProtocol('PCP'), new TestProtocol('NAT-PMP'), new TestProtocol('UPnP')] as const
+  const first = [new TestProtocol('PCP'), new TestProtocol('NAT-PMP'), new TestProtocol('UPnP')] as const
+  /** Those that are asked from the next question on. */
+  const protocols: { list: readonly TestProtocol[] } = { list: first }
   const clock = new TestClock()
   const told: string[] = []
   let change = () => {}
@@ -85,7 +90,7 @@ export async function world(options: Partial<PortMapperOptions> = {}) {
     internalPort: 10_288,
     clock,
     random: () => 0.5,
-    protocols: () => protocols,
+    protocols: () => protocols.list,
     findGateway: async () => state.gateway,
     surroundings: {
       watchNetwork(onChange) {
@@ -107,7 +112,7 @@ export async function world(options: Partial<PortMapperOptions> = {}) {
   const granting = (each: TestProtocol, given: Partial<Grant> = {}) => {
     each.outcome = { kind: 'granted', ...grant, ...given }
   }
-  const [pcp, natPmp, upnp] = protocols
+  const [pcp, natPmp, upnp] = first
   const start = async () => {
     await mapper.start()
     await clock.advance(0)
@@ -122,6 +127,7 @@ export async function world(options: Partial<PortMapperOptions> = {}) {
     granting,
     start,
     state,
+    protocols,
     change: () => change(),
     announce: (octets: number[], from: string) => announce(Uint8Array.from(octets), from),
   }
