@@ -23,6 +23,8 @@ export interface DaemonOptions {
   readonly speaks: readonly ('pcp' | 'nat-pmp' | 'upnp')[]
   /** Seconds. */
   readonly lifetime?: number
+  /** Whether a host may change by UPnP only what leads to itself; so it is by default. */
+  readonly secure?: boolean
 }
 
 export interface Home {
@@ -103,13 +105,13 @@ export async function home({ hosts: count = 2, behind = false } = {}): Promise<H
     router,
     outside,
     noDaemon,
-    async daemon({ speaks, lifetime = 7200 }) {
+    async daemon({ speaks, lifetime = 7200, secure = true }) {
       await noDaemon()
       const udp = speaks.includes('pcp') || speaks.includes('nat-pmp')
       for (const each of ['pcp', 'nat-pmp'] as const)
         if (udp && !speaks.includes(each)) await router.shell(`nft add rule inet filter deaf '${DEAF[each]}'`)
       const file = join(folder, 'miniupnpd.conf')
-      await writeFile(file, configuration({ upnp: speaks.includes('upnp'), udp, lifetime }))
+      await writeFile(file, configuration({ upnp: speaks.includes('upnp'), udp, lifetime, secure }))
       // -d keeps it in the foreground; what it does it says on standard error.
       running = router.start(['miniupnpd', '-d', '-f', file, '-P', join(folder, 'miniupnpd.pid')])
       await running.line(udp ? /Listening for NAT-PMP/ : /HTTP listening/)
@@ -129,7 +131,17 @@ async function translate(router: Namespace): Promise<void> {
   await router.shell(`echo 1 > /proc/sys/net/ipv4/ip_forward; nft -f - <<'END'\n${RULES}\nEND`)
 }
 
-function configuration({ upnp, udp, lifetime }: { upnp: boolean; udp: boolean; lifetime: number }): string {
+function configuration({
+  upnp,
+  udp,
+  lifetime,
+  secure,
+}: {
+  upnp: boolean
+  udp: boolean
+  lifetime: number
+  secure: boolean
+}): string {
   const word = (on: boolean) => (on ? 'yes' : 'no')
   return `ext_ifname=wan0
 listening_ip=lan0
@@ -138,7 +150,7 @@ enable_upnp=${word(upnp)}
 enable_natpmp=${word(udp)}
 min_lifetime=${Math.min(Math.ceil(lifetime / 2), 120)}
 max_lifetime=${lifetime}
-secure_mode=yes
+secure_mode=${word(secure)}
 system_uptime=no
 notify_interval=60
 uuid=6d1e5b9e-3f1a-4c1c-9a86-77a77a77a77a

@@ -146,6 +146,49 @@ testHere(
 )
 
 testHere(
+  'what UPnP has granted is removed, though nobody heard that it was granted, or our address is another',
+  async () => {
+    const { hosts, daemon, mappings } = await at()
+    const host = hosts[0]!
+    const router = await daemon({ speaks: ['upnp'] })
+    // The request for the port is the longest; the answer to it does not come through.
+    await host.shell(`nft -f - <<'END'
+table inet lossy {
+  chain out { type filter hook output priority 0; tcp dport 5000 meta length > 700 counter ct mark set 1; }
+  chain in { type filter hook input priority 0; ct mark 1 counter drop; }
+}
+END`)
+    const ada = await peer(host, { name: 'Ada' })
+    await router.line(new RegExp(`AddPortMapping: .*${ada.port}`), PATIENCE)
+    while (!(await mappings()).includes('dnat')); // it is about to be granted
+    expect(await ada.running.stop()).toBe(0)
+    await host.shell('nft delete table inet lossy')
+    expect(await mappings()).not.toContain('dnat')
+
+    // In its secure mode it lets nobody remove what leads to another address.
+    await daemon({ speaks: ['upnp'], secure: false })
+    const bob = await peer(host, { name: 'Bob' })
+    const { externalPort } = await bob.says('reachability', PUBLIC)
+    expect(await mappings()).toContain(`dnat ip to ${host.ipv4}:${bob.port}`)
+    const address = '10.77.0.99'
+    await host.ip(
+      `addr del ${host.ipv4}/24 dev eth0`,
+      `addr add ${address}/24 brd + dev eth0`,
+      `route replace default via ${GATEWAY} dev eth0`,
+    )
+    bob.running.forget()
+    // The port is free by then: it is the same.
+    expect(await bob.says('reachability', PUBLIC)).toMatchObject({ externalPort })
+    expect(await mappings()).toContain(`dnat ip to ${address}:${bob.port}`)
+    expect(await mappings()).not.toContain(`dnat ip to ${host.ipv4}:`)
+    await bob.running.stop()
+    await host.ip(`addr del ${address}/24 dev eth0`)
+    await host.plugIn()
+  },
+  TIME,
+)
+
+testHere(
   'a lease is renewed before it ends, and ends by itself when its peer was killed',
   async () => {
     const { hosts, daemon, mappings } = await at()

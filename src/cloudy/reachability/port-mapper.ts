@@ -313,7 +313,8 @@ export class PortMapper implements AsyncDisposable {
 
   /**
    * Removes what is of no use any more: the mapping, and what was asked for at this moment, which may be granted all the same. Once we have another
-   * address only UPnP can: to PCP and NAT-PMP a mapping is that of the address which asks, so the lease of the old one has to end by itself.
+   * address only UPnP can, where the router is not strict: to PCP and NAT-PMP a mapping is that of the address which asks. Else the lease has to end by
+   * itself.
    */
   #giveBack(mapping: Mapping | undefined): void {
     const protocol = this.#protocol

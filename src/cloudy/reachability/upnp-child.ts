@@ -2,7 +2,7 @@
 // no secrets, talks to the default gateway alone and is ended by our own process when it takes too long. The only file that imports nat-api.
 //
 // Of nat-api only the UPnP client is loaded: what is around it crashes on any NAT-PMP answer, doubles its timers and cannot ask for a permanent lease.
-import { Socket } from 'node:net'
+import { BlockList, isIPv4, Socket } from 'node:net'
 import os from 'node:os'
 import { errorCodeIn, isGatewaysAnswer, MAX_VALUE, valuesOf } from './igd.js'
 import type { ActionCall, ChildSays, Errand } from './upnp-messages.js'
@@ -15,7 +15,7 @@ const errand = JSON.parse(process.argv[2] ?? '{}') as Errand
 let errorCode: number | undefined
 
 fenceConnections(errand.gateway)
-fenceInterfaces(errand.localAddress)
+fenceInterfaces(errand)
 // An import would run before the fences are up.
 const { default: Upnp } = await import('nat-api/lib/upnp/index.js')
 const client = Upnp.createClient()
@@ -62,14 +62,22 @@ function fenceConnections(gateway: string): void {
   }
 }
 
-/** The search leaves by the interface to the gateway alone. */
-function fenceInterfaces(localAddress: string): void {
+/** The search leaves by the interface to the gateway alone: that of our address towards it or, when the address is ours no more, of its network. */
+function fenceInterfaces({ localAddress, gateway }: Errand): void {
   const all = os.networkInterfaces
   os.networkInterfaces = () => {
+    const each = Object.entries(all()).flatMap(([key, infos]) => (infos ?? []).map((info) => [key, info] as const))
     const [name, info] =
-      Object.entries(all())
-        .flatMap(([key, infos]) => (infos ?? []).map((each) => [key, each] as const))
-        .find(([, { address }]) => address === localAddress) ?? []
+      each.find(([, { address }]) => address === localAddress) ?? each.find(([, { cidr }]) => isIn(cidr, gateway)) ?? []
     return name === undefined || info === undefined ? {} : { [name]: [info] }
   }
+}
+
+/** Whether an IPv4 address is in a network. */
+function isIn(cidr: string | null, address: string): boolean {
+  const [net = '', prefix] = (cidr ?? '').split('/')
+  if (!isIPv4(net)) return false
+  const list = new BlockList()
+  list.addSubnet(net, Number(prefix))
+  return list.check(address)
 }

@@ -4,7 +4,7 @@
 export interface Errand {
   /** The one host it may talk to. */
   readonly gateway: string
-  /** Our address towards it: no other interface is used. */
+  /** Our address towards it, perhaps a former one: no other interface than the one to it is used. */
   readonly localAddress: string
 }
 
