@@ -240,5 +240,8 @@ describe('the clock of a router', () => {
     // RFC 6886 §3.6: seven eighths of 160, and two seconds.
     expect(isSameNatPmpEpoch(at(0, 0), at(138, 160))).toBe(true)
     expect(isSameNatPmpEpoch(at(0, 0), at(137, 160))).toBe(false)
+    // The same the other way round, where ours stood still.
+    expect(isSameNatPmpEpoch(at(0, 0), at(185, 160))).toBe(true)
+    expect(isSameNatPmpEpoch(at(0, 0), at(186, 160))).toBe(false)
   })
 })

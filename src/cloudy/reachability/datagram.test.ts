@@ -156,14 +156,19 @@ describe('PCP with a gateway', () => {
     expect(removal.subarray(24, 36)).toEqual(requests[0]!.subarray(24, 36))
   })
 
-  test('another address of the router is seen within a few looks', async () => {
-    const options = await fake((socket, datagram, from) => socket.send(answerPcp(datagram), from.port, from.address))
+  test('another address or port is seen within a few looks, and what is granted then is taken over', async () => {
+    let port = 40_000
+    const options = await fake((socket, datagram, from) => socket.send(answerPcp(datagram, { port }), from.port, from.address))
     const client = pcp({ gateway, nonce, clock: () => 5, ...options })
-    const elsewhere = { ...grant, externalAddress: '44.128.0.9' }
-    const checks = []
-    for (let n = 0; n < 5; n++) checks.push(await client.check(wish, elsewhere, never))
-    expect(checks.map(({ kind }) => kind)).toEqual(['kept', 'kept', 'kept', 'kept', 'lost'])
-    for (let n = 0; n < 5; n++) expect(await client.check(wish, grant, never)).toEqual({ kind: 'kept' })
+    const looks = async () => {
+      const checks = []
+      for (let n = 0; n < 5; n++) checks.push(await client.check(wish, grant, never))
+      return checks
+    }
+    const kept = Array.from({ length: 4 }, () => ({ kind: 'kept' }))
+    expect(await looks()).toEqual([...kept, { kind: 'granted', ...grant, lifetime: 120 }])
+    port = 41_000
+    expect(await looks()).toEqual([...kept, { kind: 'granted', ...grant, externalPort: 41_000, lifetime: 120 }])
   })
 
   test('an answer with another nonce is waited past', async () => {
@@ -233,6 +238,22 @@ describe('NAT-PMP with a gateway', () => {
     expect(client.heard?.(Buffer.of(1), grant)).toBeUndefined()
     await client.unmap(wish, grant, never)
     expect([...requests.at(-1)!.subarray(6)]).toEqual([0, 0, 0, 0, 0, 0])
+  })
+
+  test('sees that we slept: the clock of the router went on, ours did not', async () => {
+    let epoch = 1000
+    let time = 100
+    const options = await fake((socket, datagram, from) =>
+      socket.send(answerNatPmp(datagram, { epoch }), from.port, from.address),
+    )
+    const client = natPmp({ gateway, clock: () => time, ...options })
+    await client.map(wish, never)
+    epoch += 36_060
+    time += 60
+    expect(await client.check(wish, grant, never)).toMatchObject({ kind: 'lost' })
+    epoch += 62
+    time += 60
+    expect(await client.check(wish, grant, never)).toEqual({ kind: 'kept' })
   })
 
   test.each([

@@ -14,8 +14,13 @@ export function isSamePcpEpoch(before: Epoch, now: Epoch): boolean {
   return client + 2 >= server - server / 16 && server + 2 >= client - client / 16
 }
 
-/** Whether a NAT-PMP gateway has kept its mappings (RFC 6886 §3.6): its clock may be an eighth slower than ours. */
+/**
+ * Whether a NAT-PMP gateway has kept its mappings, as far as its clock tells: it has not when that is more than two seconds behind what it must be by
+ * now, though it may be an eighth slower than ours (RFC 6886 §3.6). Of a clock that is ahead the RFC concludes nothing; but where it is by more than that, ours
+ * stood still, as on Linux while the computer sleeps, and the lease may have ended meanwhile. To renew is lawful at any time.
+ */
 export function isSameNatPmpEpoch(before: Epoch, now: Epoch): boolean {
-  const expected = before.server + ((now.client - before.client) * 7) / 8
-  return now.server + 2 >= expected
+  const client = now.client - before.client
+  const server = now.server - before.server
+  return server + 2 >= client - client / 8 && client + 2 >= server - server / 8
 }

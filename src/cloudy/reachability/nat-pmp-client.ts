@@ -68,7 +68,7 @@ export function natPmp({ gateway, clock = () => performance.now() / 1000, ...opt
     async check(_wish, grant, signal) {
       const answer = await put(encodeAddressRequest(), 'address', signal)
       if (answer.kind !== 'address') return judge(answer)
-      if (!runsOn(answer.epoch)) return { kind: 'lost', detail: 'the router has started anew' }
+      if (!runsOn(answer.epoch)) return { kind: 'lost', detail: 'the router has started anew, or we have slept' }
       if (answer.externalAddress !== grant.externalAddress) return { kind: 'lost', detail: 'the router has another address' }
       return { kind: 'kept' }
     },

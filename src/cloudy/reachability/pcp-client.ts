@@ -4,11 +4,11 @@ import { type Epoch, isSamePcpEpoch } from './epoch.js'
 import type { Gateway } from './gateway.js'
 import { decodeAnnouncement as decodeNatPmpAnnouncement, saysNatPmp } from './nat-pmp.js'
 import { decodeAnnouncement, decodeAnswer, encodeAnnounce, encodeMap, type PcpAnswer, type PcpQuestion } from './pcp.js'
-import { type Failure, type FailureReason, failed, type MappingProtocol, type Wish } from './protocol.js'
+import { type Failure, type FailureReason, failed, type MappingProtocol, type Outcome, type Wish } from './protocol.js'
 
 const ANY = '0.0.0.0'
 const CHECK_INTERVAL = 60_000
-/** Another address of the router does not show in its clock: every so many looks, the mapping itself is asked for again. */
+/** Another address or port does not show in the router's clock: every so many looks, the mapping itself is asked for again. */
 const CHECKS_PER_MAP = 5
 
 /** Which results mean something of their own (RFC 6887 §7.4); any other is a refusal. */
@@ -58,28 +58,24 @@ export function pcp({ gateway, nonce, clock = () => performance.now() / 1000, ..
     runsOn(answer.epoch)
     return failed(REASONS[answer.name] ?? 'refused', `the router answered ${answer.name}`)
   }
+  const map = async (wish: Wish, signal: AbortSignal): Promise<Outcome> => {
+    const answer = await putMap(wish, wish.lifetime, ANY, signal)
+    if (answer.kind !== 'mapped') return judge(answer)
+    runsOn(answer.epoch)
+    const { externalAddress, externalPort, lifetime } = answer
+    return { kind: 'granted', externalAddress, externalPort, lifetime }
+  }
 
   return {
     name: 'PCP',
     checkInterval: CHECK_INTERVAL,
-    async map(wish, signal) {
-      const answer = await putMap(wish, wish.lifetime, ANY, signal)
-      if (answer.kind !== 'mapped') return judge(answer)
-      runsOn(answer.epoch)
-      const { externalAddress, externalPort, lifetime } = answer
-      return { kind: 'granted', externalAddress, externalPort, lifetime }
-    },
-    async check(wish, grant, signal) {
-      const whole = ++checks % CHECKS_PER_MAP === 0
-      const answer = whole
-        ? await putMap(wish, wish.lifetime, ANY, signal)
-        : await put(encodeAnnounce(gateway.localAddress), 'announce', signal)
-      if (answer.kind === 'failed' || answer.kind === 'ignored') return judge(answer)
+    map,
+    async check(wish, _grant, signal) {
+      if (++checks % CHECKS_PER_MAP === 0) return map(wish, signal)
+      const answer = await put(encodeAnnounce(gateway.localAddress), 'announce', signal)
+      if (answer.kind !== 'alive' && answer.kind !== 'refused') return judge(answer)
       // An error has the clock in it, too.
-      if (!runsOn(answer.epoch)) return { kind: 'lost', detail: 'the router has started anew' }
-      if (answer.kind === 'refused') return whole ? judge(answer) : { kind: 'kept' }
-      const moved = answer.kind === 'mapped' && answer.externalAddress !== grant.externalAddress
-      return moved ? { kind: 'lost', detail: 'the router has another address' } : { kind: 'kept' }
+      return runsOn(answer.epoch) ? { kind: 'kept' } : { kind: 'lost', detail: 'the router has started anew, or we have slept' }
     },
     async unmap(wish, _grant, signal) {
       // §15: with lifetime 0 both suggestions are zero.

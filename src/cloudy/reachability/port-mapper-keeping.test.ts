@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { deferred } from '../../beep/promises.js'
 import { failed } from './protocol.js'
-import { gateway, stopAll, TestProtocol, world } from './test-kit.js'
+import { gateway, grant, stopAll, TestProtocol, world } from './test-kit.js'
 
 afterEach(stopAll)
 
@@ -25,6 +25,20 @@ describe('keeping', () => {
     granting(pcp, { lifetime: 100, externalPort: 41_000, externalAddress: '44.128.0.2' })
     await clock.advance(50_000)
     expect(told).toEqual(['mapped 44.128.0.1:40000 PCP', 'changed 44.128.0.1:41000', 'changed 44.128.0.2:41000'])
+  })
+
+  test('a look that finds another port takes it over', async () => {
+    const { start, clock, pcp, granting, told, mapper } = await world()
+    granting(pcp)
+    await start()
+    pcp.state = { kind: 'granted', ...grant, externalPort: 41_000, lifetime: 600 }
+    await clock.advance(60_000)
+    expect(told).toEqual(['mapped 44.128.0.1:40000 PCP', 'changed 44.128.0.1:41000'])
+    expect(mapper.reachability.mapping).toMatchObject({ externalPort: 41_000, lifetime: 600 })
+    pcp.state = { kind: 'granted', ...grant, externalAddress: '192.168.1.1' }
+    await clock.advance(60_000)
+    expect(told.slice(2)).toEqual(['lost 41000', 'double-nat'])
+    expect(pcp.log.at(-1)).toBe('unmap 40000')
   })
 
   test('maps again after a restart that it sees or is told of by the gateway; by nobody else', async () => {

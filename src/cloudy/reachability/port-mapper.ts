@@ -252,6 +252,7 @@ export class PortMapper implements AsyncDisposable {
   async #check(protocol: MappingProtocol, mapping: Mapping, signal: AbortSignal): Promise<MapperEvent> {
     const { checkInterval } = protocol
     const check = await protocol.check(this.#wish(mapping), mapping, signal)
+    if (check.kind === 'granted') return this.#granted(protocol, this.#gateway!, check, [])
     if (check.kind === 'kept') return { kind: 'checked', checkInterval }
     return check.kind === 'lost' ? this.#doubt() : { kind: 'unchecked' }
   }

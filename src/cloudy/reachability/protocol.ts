@@ -51,8 +51,11 @@ export interface Failure {
 
 export type Outcome = ({ readonly kind: 'granted' } & Grant) | Failure
 
-/** How a mapping is, without having touched it: `lost` when the router has started anew or has another address. */
-export type Check = { readonly kind: 'kept' } | { readonly kind: 'lost'; readonly detail: string } | Failure
+/**
+ * How a mapping is: `lost` when the router has started anew or has another address. A look may be a renewal at the same time: then there is what the
+ * router grants now, which may be another port.
+ */
+export type Check = Outcome | { readonly kind: 'kept' } | { readonly kind: 'lost'; readonly detail: string }
 
 /** One protocol with one gateway. It throws only when the signal aborts. */
 export interface MappingProtocol {
