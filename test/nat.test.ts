@@ -192,9 +192,9 @@ testHere(
   'a lease is renewed before it ends, and ends by itself when its peer was killed',
   async () => {
     const { hosts, daemon, mappings } = await at()
-    const router = await daemon({ speaks: ['pcp'], lifetime: 3 })
+    const router = await daemon({ speaks: ['pcp'], lifetime: 9 })
     const ada = await peer(hosts[0]!, { name: 'Ada' })
-    expect(await ada.says('reachability')).toMatchObject({ lifetime: 3 })
+    expect(await ada.says('reachability')).toMatchObject({ lifetime: 9 })
     await router.line(/tcp already redirected .*, replacing/, PATIENCE)
     await router.line(/cleaning expired Port Mappings/, PATIENCE)
     expect(await mappings()).toContain(`dnat ip to ${hosts[0]!.ipv4}:${ada.port}`)

@@ -49,6 +49,11 @@ describe('a mapping', () => {
     expect(next(state)).toEqual({ operation: 'seek', at: 97_750 })
   })
 
+  test('of a very short lease is not renewed within four seconds', () => {
+    for (const lifetime of [1, 3, 7]) expect(next(life([0, { kind: 'started' }], [5, granted(lifetime)]))?.at).toBe(5 + 4000)
+    expect(next(life([0, { kind: 'started' }], [5, granted(9)]))?.at).toBe(5 + 4500)
+  })
+
   test('without end is renewed all the same', () => {
     expect(life([0, { kind: 'started' }], [0, granted(0)])).toMatchObject({ renewAt: HOUR, expires: Number.POSITIVE_INFINITY })
   })
@@ -92,7 +97,7 @@ test('failures in a row are followed by ever longer rests, up to a quarter of an
   expect(rests).toEqual([15, 30, 60, 120, 240, 480, 900, 900, 900])
 })
 
-test('whatever happens, what is next is never in the past, a mapping is held within its lease only, and off is off', () => {
+test('whatever happens, what is next is never in the past, a mapping is held within its lease only (one of four seconds at least), and off is off', () => {
   const event: fc.Arbitrary<MapperEvent> = fc.oneof(
     fc.constantFrom<MapperEvent>(
       { kind: 'started' },
@@ -116,7 +121,8 @@ test('whatever happens, what is next is never in the past, a mapping is held wit
         state = step(state, each, now)
         const due = next(state)
         expect(due === undefined).toBe(state.phase === 'off')
-        if (state.phase === 'mapped') expect(Math.min(due!.at, state.renewAt)).toBeLessThanOrEqual(state.expires)
+        if (state.phase === 'mapped' && state.mapping.lifetime >= 4)
+          expect(Math.min(due!.at, state.renewAt)).toBeLessThanOrEqual(state.expires)
         if (each.kind === 'stopped') expect(state).toBe(OFF)
       }
     }),

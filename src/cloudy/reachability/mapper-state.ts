@@ -46,7 +46,10 @@ export type MapperState =
 /** Milliseconds until routers are asked again after a failure: twice as long after each. */
 const FIRST_REST = 15_000
 const LONGEST_REST = 900_000
-/** A renewal that failed is tried again at half of what is left, but not within four seconds (RFC 6887 §11.2.1). */
+/**
+ * A renewal comes at half of the lease, and one that failed is tried again at half of what is left, but never within four seconds (RFC 6887 §11.2.1):
+ * of a lease that is shorter than that, the mapping is not there all the time.
+ */
 const SHORTEST_RENEWAL = 4000
 /** A lease without end is renewed this often, in case the router forgot it. */
 const ENDLESS_RENEWAL = 3_600_000
@@ -94,7 +97,7 @@ type Mapped = Extract<MapperState, { phase: 'mapped' }>
 
 function mapped({ mapping, checkInterval }: Extract<MapperEvent, { kind: 'granted' }>, now: number): MapperState {
   const lifetime = mapping.lifetime === 0 ? Number.POSITIVE_INFINITY : mapping.lifetime * 1000
-  const renewAt = now + Math.min(lifetime, 2 * ENDLESS_RENEWAL) / 2
+  const renewAt = now + Math.max(Math.min(lifetime / 2, ENDLESS_RENEWAL), SHORTEST_RENEWAL)
   return {
     phase: 'mapped',
     mapping,
