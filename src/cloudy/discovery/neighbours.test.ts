@@ -85,6 +85,51 @@ describe('a card', () => {
     expect(told()).toEqual(['appeared Ada 2 192.0.2.1'])
   })
 
+  test('is judged again when the clock that it was judged by has been set, or has gone on', async () => {
+    const { neighbours, clock, told } = watching()
+    const card = await cardOf(ada, 1)
+    for (const wrong of [3_600_000, -3_600_000]) {
+      clock.now = START + wrong
+      neighbours.sighted(sighting(card))
+      neighbours.tick()
+      expect(told()).toEqual([expect.stringMatching(/^ignored x: it (has expired|is issued in the future)/)])
+      clock.now = START + 5000
+      neighbours.tick()
+      expect(told()).toEqual(['appeared Ada 1 192.0.2.1'])
+      // Set ahead while they are seen, and right again.
+      clock.now = START + 3_600_000
+      neighbours.tick()
+      clock.now = START + 10_000
+      neighbours.tick()
+      expect(told()).toEqual(['gone Ada 1 192.0.2.1', 'appeared Ada 1 192.0.2.1'])
+      neighbours.left({ instance: 'x', via: 'eth0' })
+      told()
+    }
+    expect(neighbours.sizes.untimely).toBe(0)
+    const future = await cardOf(bob, 1, { now: START + 200_000 })
+    clock.now = START
+    neighbours.sighted(sighting(future))
+    expect(neighbours.due()).toBe(START + 1000)
+    for (; clock.now < START + 79_000; clock.now = neighbours.due()) neighbours.tick()
+    told()
+    clock.now = START + 81_000
+    neighbours.tick()
+    expect(told()).toEqual(['appeared Bob 1 192.0.2.1'])
+  })
+
+  test('that is untimely is not judged again once it is gone, or another took its place', async () => {
+    const { neighbours, clock, told } = watching()
+    clock.now = START + 3_600_000
+    neighbours.sighted(sighting(await cardOf(ada, 1)))
+    neighbours.left({ instance: 'x', via: 'eth0' })
+    neighbours.sighted(sighting(await cardOf(bob, 1), { instance: 'y' }))
+    neighbours.sighted(sighting(Buffer.from('no card'), { instance: 'y' }))
+    told()
+    clock.now = START
+    neighbours.tick()
+    expect(told()).toEqual([])
+  })
+
   test('of somebody else, announced from one’s own host, port or address, is not', async () => {
     const { neighbours, told } = watching()
     const card = await cardOf(ada, 1)
@@ -217,6 +262,19 @@ describe('a flood', () => {
     const card = await cardOf(ada, 1)
     for (let n = 0; n < 1000; n++) neighbours.sighted(sighting(card, { instance: `x ${n}` }))
     expect(neighbours.sizes).toMatchObject({ outcomes: 1, waiting: 0, people: 1 })
+  })
+
+  test('of expired cards is kept within bounds, and looked at a few at a time', async () => {
+    const { neighbours, clock } = watching()
+    const card = await cardOf(ada, 1)
+    clock.now = START + CARD_LIFETIME * 1000
+    for (let n = 0; n < 100; n++)
+      for (let source = 0; source < 100; source++) {
+        clock.now += 25
+        neighbours.sighted(sighting(card, { instance: `x ${n} ${source}`, source: `${source % 40}` }))
+      }
+    expect(neighbours.sizes.untimely).toBe(MAX_WAITING)
+    expect(neighbours.sizes).toMatchObject({ outcomes: 0, waiting: 0 })
   })
 
   test('of good cards from one source fills its own share alone', async () => {

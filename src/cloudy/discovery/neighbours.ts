@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto'
 import { isIPv6, SocketAddress } from 'node:net'
 import { type CallingCard, MAX_CARD_ADDRESSES, verifyCard } from '../calling-card.js'
 import type { Fingerprint } from '../fingerprint.js'
-import { ObjectError } from '../object-error.js'
+import { ObjectError, type ObjectReason } from '../object-error.js'
+import { CLOCK_TOLERANCE, timeText } from '../signed-object.js'
 import { Allowance } from './allowance.js'
 import { isLinkLocal } from './interfaces.js'
 import type { Sighting } from './sightings.js'
@@ -24,11 +25,16 @@ export const MAX_OUTCOMES = 2048
 /** Keys whose highest sequence number is kept until the card expires: more than can be verified in that time. */
 export const MAX_SEQUENCES = 32_768
 /** Places where one person is seen: several interfaces, and old names of the service. */
-const MAX_PLACES = 16
+export const MAX_PLACES = 16
 /** Reasons told in a second; whoever shows thousands of bad cards fills no log. */
 const COMPLAINTS = { each: { perSecond: 2, atOnce: 10 }, all: { perSecond: 10, atOnce: 50 } } as const
 /** Milliseconds until those that wait are looked at again. */
 const LOOK_AGAIN = 100
+/** Reasons that are right by one clock and wrong by another, and clocks are set. */
+const UNTIMELY: readonly string[] = ['expired', 'from-future'] satisfies ObjectReason[]
+/** Cards that have expired, or will have been issued, are looked at again: so many at a time, after so many milliseconds. */
+const UNTIMELY_AT_ONCE = 8
+const UNTIMELY_INTERVAL = 1000
 
 /** Somebody whose card is believed. Seen is not met: only TLS proves that they are there. */
 export interface Seen {
@@ -57,13 +63,16 @@ export interface NeighboursOptions {
 
 interface Person {
   seen: Seen
+  /** What brought the card. */
+  sighting: Sighting
   /** By whose announcement they were seen first. */
   readonly source: string
   /** Service and interface, and the addresses announced there. */
   readonly places: Map<string, readonly string[]>
 }
 
-type Outcome = { readonly card: CallingCard } | { readonly reason: string }
+/** `error` where it was one of the rules. */
+type Outcome = { readonly card: CallingCard } | { readonly reason: string; readonly error?: ObjectError }
 
 export class Neighbours {
   readonly #options: NeighboursOptions
@@ -79,6 +88,9 @@ export class Neighbours {
   /** By source, then by service; a source that was served goes behind the others. */
   readonly #waiting = new Map<string, Map<string, Sighting>>()
   #waitingCount = 0
+  /** By place, what is not believed because of the time alone; what was looked at last is at the end. */
+  readonly #untimely = new Map<string, Sighting>()
+  #lookedAgain = Number.NEGATIVE_INFINITY
 
   constructor(options: NeighboursOptions) {
     this.#options = options
@@ -92,13 +104,17 @@ export class Neighbours {
   /** How much is kept: for tests of what a flood can do. */
   get sizes() {
     const { size: people } = this.#people
-    return { people, waiting: this.#waitingCount, sequences: this.#sequences.size, outcomes: this.#outcomes.size }
+    const places = [...this.#people.values()].reduce((sum, person) => sum + person.places.size, 0)
+    const [waiting, untimely] = [this.#waitingCount, this.#untimely.size]
+    return { people, places, waiting, untimely, sequences: this.#sequences.size, outcomes: this.#outcomes.size }
   }
 
   /** A service was seen, or something in it changed. */
   sighted(sighting: Sighting): void {
     const digest = createHash('sha256').update(sighting.card).digest('base64')
-    this.#unwait(sighting.source, placeOf(sighting))
+    const place = placeOf(sighting)
+    this.#unwait(sighting.source, place)
+    this.#untimely.delete(place)
     const outcome = this.#outcomes.get(digest) ?? this.#verify(sighting, digest)
     if (outcome === undefined) this.#wait(sighting)
     else this.#judge(sighting, outcome)
@@ -108,6 +124,7 @@ export class Neighbours {
   left(gone: Pick<Sighting, 'instance' | 'via'>): void {
     const place = placeOf(gone)
     this.#reasons.delete(place)
+    this.#untimely.delete(place)
     for (const source of [...this.#waiting.keys()]) this.#unwait(source, place)
     for (const person of [...this.#people.values()]) {
       if (!person.places.delete(place)) continue
@@ -124,7 +141,8 @@ export class Neighbours {
   /** Forgets who has expired, and verifies what waits. To be called when `due()` has come, or about so. */
   tick(): void {
     const now = this.#options.now()
-    for (const person of [...this.#people.values()]) if (person.seen.card.expires * 1000 <= now) this.#forget(person)
+    this.#lookAgain(now)
+    for (const person of [...this.#people.values()]) if (person.seen.card.expires * 1000 <= now) this.#expire(person)
     for (const [key, { expires }] of this.#sequences) if (expires * 1000 <= now) this.#sequences.delete(key)
     while (this.#verifications.isLeft(now)) {
       let served = false
@@ -144,7 +162,7 @@ export class Neighbours {
   /** When `tick` will have something to do, in milliseconds since 1970. */
   due(): number {
     if (this.#waitingCount > 0) return this.#options.now() + LOOK_AGAIN
-    let due = Number.POSITIVE_INFINITY
+    let due = this.#untimely.size > 0 ? this.#options.now() + UNTIMELY_INTERVAL : Number.POSITIVE_INFINITY
     for (const { seen } of this.#people.values()) due = Math.min(due, seen.card.expires * 1000)
     for (const { expires } of this.#sequences.values()) due = Math.min(due, expires * 1000)
     return due
@@ -157,12 +175,12 @@ export class Neighbours {
     const now = this.#options.now()
     if (!this.#verifications.take(sighting.source, now)) return undefined
     const outcome = verify(sighting.card, now)
-    // A clock that is set right makes a card of the future one of today.
-    if (!('error' in outcome && outcome.error.reason === 'from-future')) keep(this.#outcomes, digest, outcome)
+    if (!isUntimely(outcome)) keep(this.#outcomes, digest, outcome)
     return outcome
   }
 
   #judge(sighting: Sighting, outcome: Outcome): void {
+    if (isUntimely(outcome)) this.#keepUntimely(sighting)
     if ('reason' in outcome) this.#complain(sighting, outcome.reason)
     else this.#judgeCard(sighting, outcome.card)
   }
@@ -173,7 +191,8 @@ export class Neighbours {
     const newest = this.#sequences.get(card.fingerprint)
     const isFromHere = card.host.toLowerCase() === sighting.host.toLowerCase() && card.port === sighting.port
     const addresses = isFromHere ? addressesOf(sighting, card) : undefined
-    if (card.expires * 1000 <= now) this.#complain(sighting, new ObjectError('expired').message)
+    const untimely = untimelinessOf(card, now)
+    if (untimely !== undefined) this.#judge(sighting, untimely)
     else if (addresses === undefined) this.#complain(sighting, ELSEWHERE)
     else if (newest !== undefined && card.sequence < newest.sequence)
       this.#complain(sighting, new ObjectError('replayed').message)
@@ -190,6 +209,7 @@ export class Neighbours {
     if (known === undefined) this.#welcome(sighting, card, addresses)
     else {
       if (known.places.has(place) || makeRoom(known.places, addresses)) known.places.set(place, addresses)
+      known.sighting = sighting
       this.#update(known, { card, instance: sighting.instance })
     }
   }
@@ -197,7 +217,7 @@ export class Neighbours {
   #welcome(sighting: Sighting, card: CallingCard, addresses: readonly string[]): void {
     const { instance, source } = sighting
     const seen = { card, addresses, instance, since: this.#options.now() }
-    this.#people.set(card.fingerprint, { seen, source, places: new Map([[placeOf(sighting), addresses]]) })
+    this.#people.set(card.fingerprint, { seen, sighting, source, places: new Map([[placeOf(sighting), addresses]]) })
     this.#seen.set(card.fingerprint, seen)
     this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1)
     this.#options.onAppeared?.(seen)
@@ -230,6 +250,17 @@ export class Neighbours {
     this.#options.onGone?.(seen)
   }
 
+  /** They are gone; but the clock may have been set ahead, and be set right again. */
+  #expire(person: Person): void {
+    this.#forget(person)
+    const place = placeOf(person.sighting)
+    if (!person.places.has(place)) return
+    this.#keepUntimely(person.sighting)
+    // That they are gone is told, and why is no news.
+    const outcome = untimelinessOf(person.seen.card, this.#options.now())
+    if (outcome !== undefined) keep(this.#reasons, place, outcome.reason)
+  }
+
   #complain(sighting: Sighting, reason: string): void {
     const { instance, source } = sighting
     const place = placeOf(sighting)
@@ -239,6 +270,19 @@ export class Neighbours {
   }
 
   // Waiting
+
+  #keepUntimely(sighting: Sighting): void {
+    if (this.#untimely.size >= MAX_WAITING) return
+    const sameSource = [...this.#untimely.values()].filter(({ source }) => source === sighting.source)
+    if (sameSource.length < MAX_WAITING_EACH) this.#untimely.set(placeOf(sighting), sighting)
+  }
+
+  /** Judges anew what was untimely, whichever way the clock went since. */
+  #lookAgain(now: number): void {
+    if (Math.abs(now - this.#lookedAgain) < UNTIMELY_INTERVAL) return
+    this.#lookedAgain = now
+    for (const sighting of [...this.#untimely.values()].slice(0, UNTIMELY_AT_ONCE)) this.sighted(sighting)
+  }
 
   #wait(sighting: Sighting): void {
     const services = this.#waiting.get(sighting.source) ?? new Map<string, Sighting>()
@@ -257,7 +301,21 @@ export class Neighbours {
 
 const ELSEWHERE = new ObjectError('card', 'it is announced from elsewhere').message
 
-function verify(octets: Uint8Array, now: number): Outcome & { error?: ObjectError } {
+/** A clock that is set right makes a card of yesterday or tomorrow one of today. */
+function isUntimely(outcome: Outcome): boolean {
+  return 'reason' in outcome && outcome.error !== undefined && UNTIMELY.includes(outcome.error.reason)
+}
+
+/** Why a card that was good once is not by the clock as it is now. */
+function untimelinessOf({ issued, expires }: CallingCard, now: number): Extract<Outcome, { reason: string }> | undefined {
+  const seconds = Math.floor(now / 1000)
+  const isFuture = issued > seconds + CLOCK_TOLERANCE
+  if (!isFuture && expires > seconds) return undefined
+  const error = isFuture ? new ObjectError('from-future', timeText(issued)) : new ObjectError('expired', timeText(expires))
+  return { reason: error.message, error }
+}
+
+function verify(octets: Uint8Array, now: number): Outcome {
   try {
     return { card: verifyCard(octets, { now }) }
   } catch (error) {
