@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { CARD_LIFETIME, type CardFields, signCard } from '../calling-card.js'
 import { Identity } from '../identity.js'
-import { MAX_SEEN_EACH, MAX_WAITING, MAX_WAITING_EACH, Neighbours, type Seen, VERIFICATIONS } from './neighbours.js'
+import { MAX_PLACES, MAX_SEEN_EACH, MAX_WAITING, MAX_WAITING_EACH, Neighbours, type Seen, VERIFICATIONS } from './neighbours.js'
 import type { Sighting } from './sightings.js'
 
 const START = 1_700_000_000_000
@@ -275,6 +275,13 @@ describe('a flood', () => {
       }
     expect(neighbours.sizes.untimely).toBe(MAX_WAITING)
     expect(neighbours.sizes).toMatchObject({ outcomes: 0, waiting: 0 })
+  })
+
+  test('of places where one person is announced is kept within bounds', async () => {
+    const { neighbours } = watching()
+    const card = await cardOf(ada, 1)
+    for (let n = 0; n < 100; n++) neighbours.sighted(sighting(card, { instance: `x ${n}` }))
+    expect(neighbours.sizes).toMatchObject({ people: 1, places: MAX_PLACES })
   })
 
   test('of good cards from one source fills its own share alone', async () => {
