@@ -296,6 +296,23 @@ testOnLan(
 )
 
 testOnLan(
+  'two peers on one machine find each other and meet, though nobody else leads them to it',
+  async () => {
+    const { first } = await theLan()
+    const [ada, bob] = await Promise.all([peerOn(first, 'Ada'), peerOn(first, 'Bob', { alone: true })])
+    for (const [one, other] of [
+      [ada, bob],
+      [bob, ada],
+    ] as const) {
+      expect((await one.hears('seen', other.fingerprint)).addresses).toEqual([first.ipv4, first.ipv6])
+      one.meet(other.fingerprint)
+      await one.hears('met', other.fingerprint)
+    }
+  },
+  60_000,
+)
+
+testOnLan(
   'forged, replayed, stolen and oversized records, and a flood of services, fool nobody and hide nobody',
   async () => {
     const { first, second, third } = await theLan()

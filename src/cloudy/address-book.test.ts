@@ -152,6 +152,19 @@ describe('never dialled', () => {
     )
   })
 
+  test('is this machine, unless it is announced by somebody on it, or typed', async () => {
+    const isOwn = (address: string) => ['192.168.7.9', '44.128.0.9'].includes(address)
+    const book = await open({ isOwn })
+    const named = card({ addresses: ['192.168.7.2', '192.168.7.9'], external: { address: '44.128.0.9', port: 40_000 } })
+    book.learn(named)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.2'])
+    book.learn(named, ['192.168.7.9'])
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.9', '192.168.7.2'])
+    book.learn(named)
+    book.type(ada, { host: '44.128.0.9', port: 22 })
+    expect(hosts(book.dialable(ada))).toEqual(['44.128.0.9', '192.168.7.2'])
+  })
+
   test('is anything but loopback, where that is asked for', async () => {
     const book = await open({ loopbackOnly: true })
     book.learn(card({ addresses: ['127.0.0.1', '192.168.7.2'] }))

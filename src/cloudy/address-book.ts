@@ -6,7 +6,7 @@ import { type Fingerprint, isFingerprint } from './fingerprint.js'
 import type { Json } from './json.js'
 import { readJsonFile, updateJsonFile } from './json-file.js'
 import { type Lane, race } from './race.js'
-import { isOnLink, kindOf } from './reachability/address.js'
+import { isOnLink, isOwn, kindOf } from './reachability/address.js'
 import { isObject } from './signed-object.js'
 
 /**
@@ -40,6 +40,8 @@ export interface AddressBookOptions {
   readonly loopbackOnly?: boolean | undefined
   /** Whether an address is on one of our links; by the interfaces of this machine by default. */
   readonly onLink?: ((address: string) => boolean) | undefined
+  /** Whether an address is one of this machine; by its interfaces by default. */
+  readonly isOwn?: ((address: string) => boolean) | undefined
   /** Told when the file cannot be written. */
   onError?(error: unknown): void
 }
@@ -68,6 +70,7 @@ export class AddressBook {
   readonly #options: AddressBookOptions
   readonly #now: () => number
   readonly #onLink: (address: string) => boolean
+  readonly #isOwn: (address: string) => boolean
   /** The one that was changed last is the last. */
   readonly #people = new Map<Fingerprint, readonly KnownAddress[]>()
   /** Of the newest card of each key, those heard of last at the end. They count until that card expires (in seconds): a clock that was ahead mutes nobody for longer. */
@@ -82,6 +85,7 @@ export class AddressBook {
     // What the file may hold.
     this.#now = () => Math.max(0, Math.floor(clock()))
     this.#onLink = options.onLink ?? ((address) => isOnLink(address))
+    this.#isOwn = options.isOwn ?? ((address) => isOwn(address))
   }
 
   /**
@@ -103,7 +107,7 @@ export class AddressBook {
 
   /**
    * What is dialled, in order: where they were last, what was typed, the link (IPv6 and IPv4 in turn), the public address. What others told us is
-   * dialled on the link only, but for the one public address; never loopback nor multicast.
+   * dialled on the link only, but for the one public address; never loopback nor multicast, nor this machine unless it is announced by it.
    */
   dialable(fingerprint: Fingerprint): readonly KnownAddress[] {
     const allowed = this.addressesOf(fingerprint).filter((address) => this.#mayDial(address))
@@ -197,6 +201,8 @@ export class AddressBook {
     if (kind === 'multicast' || kind === 'unspecified') return false
     if (source === 'typed') return true
     if (kind === 'loopback' || kind === 'none') return false
+    // It would go past a firewall that trusts whoever is on this machine. Who announces it on the link is here, too: neighbours.ts sees to that.
+    if (source !== 'link' && this.#isOwn(address)) return false
     // Without the interface, a link-local address is on any link and on none.
     if (kind === 'link-local' && isIP(address) === 6) return zone !== undefined && source === 'link'
     return this.#onLink(address) || (source === 'public' && kind === 'public')

@@ -8,6 +8,8 @@ import type { Sighting } from './sightings.js'
 
 const START = 1_700_000_000_000
 const HOST = 'host.local'
+/** Addresses of this machine. */
+const OWN = ['192.0.2.200', 'fe80::200%eth0']
 
 let ada: Identity
 let bob: Identity
@@ -24,6 +26,7 @@ function watching(self?: Identity) {
   const neighbours = new Neighbours({
     self: self?.fingerprint,
     now: () => clock.now,
+    isOwn: (address) => OWN.includes(address),
     onAppeared: note('appeared'),
     onChanged: note('changed'),
     onGone: note('gone'),
@@ -193,6 +196,20 @@ describe('a card', () => {
     expect(told()).toEqual(['appeared Ada 1 fe80::1%eth0,192.0.2.9'])
   })
 
+  test('that names an address of this machine is found there only when it is announced from this machine', async () => {
+    const own = OWN[0]!
+    const card = await cardOf(ada, 1, { addresses: ['192.0.2.1', own] })
+    const announced = { addresses: ['192.0.2.1', own] }
+    const { neighbours, told } = watching()
+    neighbours.sighted(sighting(card, announced))
+    expect(told()).toEqual(['appeared Ada 1 192.0.2.1'])
+    neighbours.sighted(sighting(card, { ...announced, source: OWN[1]! }))
+    expect(told()).toEqual([`changed Ada 1 192.0.2.1,${own}`])
+    const nowhere = await cardOf(bob, 1, { addresses: [] })
+    neighbours.sighted(sighting(nowhere, { instance: 'y', addresses: [own] }))
+    expect(told()).toEqual(['appeared Bob 1 '])
+  })
+
   test('announced without addresses by somebody else, however often, does not hide its owner', async () => {
     const { neighbours, told } = watching()
     const card = await cardOf(ada, 1)
@@ -320,6 +337,7 @@ test('whatever is announced: who appears was not there, who goes was, and no car
       const there = new Map<string, number>()
       const neighbours = new Neighbours({
         now: () => clock.now,
+        isOwn: () => false,
         onAppeared({ card }) {
           expect(there.has(card.fingerprint)).toBe(false)
           there.set(card.fingerprint, card.sequence)

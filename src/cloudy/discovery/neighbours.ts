@@ -52,6 +52,8 @@ export interface NeighboursOptions {
   readonly self?: Fingerprint | undefined
   /** Milliseconds since 1970. */
   now(): number
+  /** Whether an address is one of this machine: by announcing it, only somebody on this machine is found there. */
+  isOwn(address: string): boolean
   onAppeared?(seen: Seen): void
   /** Somebody shows a newer card, or is at other addresses. */
   onChanged?(seen: Seen, before: Seen): void
@@ -190,13 +192,23 @@ export class Neighbours {
     const now = this.#options.now()
     const newest = this.#sequences.get(card.fingerprint)
     const isFromHere = card.host.toLowerCase() === sighting.host.toLowerCase() && card.port === sighting.port
-    const addresses = isFromHere ? addressesOf(sighting, card) : undefined
+    const addresses = isFromHere ? addressesOf(this.#withoutOurs(sighting), card) : undefined
     const untimely = untimelinessOf(card, now)
     if (untimely !== undefined) this.#judge(sighting, untimely)
     else if (addresses === undefined) this.#complain(sighting, ELSEWHERE)
     else if (newest !== undefined && card.sequence < newest.sequence)
       this.#complain(sighting, new ObjectError('replayed').message)
     else this.#believe(sighting, card, addresses)
+  }
+
+  /**
+   * What somebody on another machine announces, without addresses of this one: we would dial ourselves, past a firewall that trusts whoever is here.
+   * Two peers on one machine find each other all the same, since they hear each other from an address of it.
+   */
+  #withoutOurs(sighting: Sighting): Sighting {
+    const { isOwn } = this.#options
+    if (isOwn(sighting.source)) return sighting
+    return { ...sighting, addresses: sighting.addresses.filter((address) => !isOwn(address)) }
   }
 
   #believe(sighting: Sighting, card: CallingCard, addresses: readonly string[]): void {

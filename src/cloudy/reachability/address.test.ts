@@ -1,7 +1,7 @@
 // Kinds of addresses, and which are on our links.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type Interfaces, isOnLink, kindOf } from './address.js'
+import { type Interfaces, isOnLink, isOwn, kindOf } from './address.js'
 
 describe('kinds of addresses', () => {
   test.each([
@@ -63,5 +63,11 @@ describe('links', () => {
     for (const address of ['192.168.7.77', 'fd77::99', 'fe80::77']) expect(isOnLink(address, interfaces)).toBe(true)
     for (const address of ['192.168.8.1', '127.0.0.1', '8.8.8.8', 'fd78::1', '10.9.0.2', 'fe80::7%eth0', 'x', ''])
       expect(isOnLink(address, interfaces)).toBe(false)
+  })
+
+  test('our own are those of our interfaces, however they are written; the loopback is another matter', () => {
+    for (const address of ['192.168.7.2', '::ffff:192.168.7.2', 'fd77:0:0::2', 'FE80::2%eth0', 'fe80::2', '10.9.0.1'])
+      expect([address, isOwn(address, interfaces)]).toEqual([address, true])
+    for (const address of ['192.168.7.3', '127.0.0.1', 'fe80::77', '::1', 'x', '']) expect(isOwn(address, interfaces)).toBe(false)
   })
 })

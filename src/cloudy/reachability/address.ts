@@ -1,4 +1,4 @@
-// What kind of address an IP address is, and which are on one of our links. Whom we dial and what we advertise depends on it.
+// What kind of address an IP address is, which are on one of our links, and which are our own. Whom we dial and what we advertise depends on it.
 import { BlockList, isIP } from 'node:net'
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 
@@ -70,15 +70,42 @@ export function isPublic(address: string): boolean {
 /** What `os.networkInterfaces()` gives. */
 export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>
 
+let lastKnown: Interfaces = {}
+
+/** The interfaces of this machine. While the system cannot tell them, as when descriptors have run out, they are what they were. */
+function interfacesNow(): Interfaces {
+  try {
+    lastKnown = networkInterfaces()
+  } catch {
+    // Whoever watches interfaces reports it.
+  }
+  return lastKnown
+}
+
 /** Whether an address is one of a network that an interface of ours is on, other than the loopback. Link-local IPv6 addresses are, without asking where. */
-export function isOnLink(address: string, interfaces: Interfaces = networkInterfaces()): boolean {
+export function isOnLink(address: string, interfaces: Interfaces = interfacesNow()): boolean {
   const family = isIP(address)
   if (family === 0 || address.includes('%')) return false
   if (kindOf(address) === 'link-local' && family === 6) return true
-  const links = Object.values(interfaces).flatMap((each) => each ?? [])
   const list = new BlockList()
-  for (const { internal, cidr } of links) if (!internal && cidr !== null) add(list, cidr)
+  for (const { cidr } of outward(interfaces)) if (cidr !== null) add(list, cidr)
   return list.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+/** Whether an address, with a zone id or without, is that of an interface of ours other than the loopback: what is sent there never leaves this machine. */
+export function isOwn(address: string, interfaces: Interfaces = interfacesNow()): boolean {
+  const [plain = ''] = address.split('%')
+  const family = isIP(plain)
+  if (family === 0) return false
+  const list = new BlockList()
+  for (const own of outward(interfaces)) list.addAddress(own.address, own.family === 'IPv4' ? 'ipv4' : 'ipv6')
+  return list.check(plain, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+function outward(interfaces: Interfaces): readonly NetworkInterfaceInfo[] {
+  return Object.values(interfaces)
+    .flatMap((each) => each ?? [])
+    .filter(({ internal }) => !internal)
 }
 
 function listOf(blocks: readonly string[]): BlockList {
