@@ -201,6 +201,40 @@ describe('bounds', () => {
   })
 })
 
+describe('somebody who is seen nearby', () => {
+  const seen = card({ addresses: ['192.168.7.2'], sequence: 2 })
+  const strangers = (book: AddressBook, from = 100) => {
+    for (let n = from; n < from + MAX_PEOPLE; n++) book.learn(card({ fingerprint: name(n) }))
+  }
+
+  test('does not make room for those who are only told of, however many', async () => {
+    const book = await open()
+    book.learn(seen, ['192.168.7.2'])
+    strangers(book)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.2', '44.128.0.1'])
+    // Nor does the number of their card.
+    book.learn(card({ addresses: ['192.168.7.66'], sequence: 1 }))
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.2', '44.128.0.1'])
+  })
+
+  test('finds room, whoever was told of before', async () => {
+    const book = await open()
+    strangers(book)
+    book.learn(seen, ['192.168.7.2'])
+    strangers(book, 2000)
+    expect(hosts(book.dialable(ada))).toEqual(['192.168.7.2', '44.128.0.1'])
+  })
+
+  test('makes room for others who are, and before somebody who was typed', async () => {
+    const book = await open()
+    book.type(bob, { host: 'bob.example', port: 1 })
+    book.learn(seen, ['192.168.7.2'])
+    for (let n = 100; n < 100 + MAX_PEOPLE; n++) book.learn(card({ fingerprint: name(n) }), ['192.168.7.3'])
+    expect(book.addressesOf(ada)).toEqual([])
+    expect(hosts(book.dialable(bob))).toEqual(['bob.example'])
+  })
+})
+
 describe('dialling', () => {
   test('ends with the first that proves the key; one that comes later is given back', async () => {
     const book = await open()

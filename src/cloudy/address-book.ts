@@ -181,13 +181,11 @@ export class AddressBook {
     await this.#written
   }
 
-  /** Makes room: what has expired goes first, else what was heard of a stranger longest ago. Keys are free, so strangers push out strangers alone. */
+  /** Makes room: what has expired goes first. */
   #forgetSequences(): void {
     for (const [key, newest] of this.#sequences) if (!this.#holds(newest)) this.#sequences.delete(key)
     if (this.#sequences.size <= MAX_PEOPLE) return
-    const stranger = [...this.#sequences.keys()].find((key) => !this.#people.get(key)?.some(isKept))
-    // At most as many as there is room for are more than strangers, so there is one.
-    if (stranger !== undefined) this.#sequences.delete(stranger)
+    this.#sequences.delete(this.#leastOf(this.#sequences.keys()))
   }
 
   #holds({ expires }: { readonly expires: number }): boolean {
@@ -240,11 +238,18 @@ export class AddressBook {
     this.#people.delete(fingerprint)
     if (addresses.length === 0) return
     this.#people.set(fingerprint, addresses.toSorted(byWorth).slice(0, MAX_ADDRESSES))
-    if (this.#people.size <= MAX_PEOPLE) return
-    // Whoever is only known by hearsay goes first, and of those the one of whom nothing was heard for longest.
-    const all = [...this.#people]
-    const [oldest] = all.find(([, known]) => !known.some(isKept)) ?? all[0]!
-    this.#people.delete(oldest)
+    if (this.#people.size > MAX_PEOPLE) this.#people.delete(this.#leastOf(this.#people.keys()))
+  }
+
+  /**
+   * Who makes room: somebody who is only told of, else somebody who was seen on the link, else anybody; of those the one of whom nothing was heard for
+   * longest. Keys are free, so strangers, and whom they tell of, push out strangers alone.
+   */
+  #leastOf(people: Iterable<Fingerprint>): Fingerprint {
+    const all = [...people]
+    const known = (person: Fingerprint) => this.#people.get(person) ?? []
+    const told = all.find((person) => !known(person).some((each) => isKept(each) || each.source === 'link'))
+    return told ?? all.find((person) => !known(person).some(isKept)) ?? all[0]!
   }
 
   #save(fingerprint: Fingerprint, change: Change): void {
