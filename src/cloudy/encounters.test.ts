@@ -72,4 +72,54 @@ describe('sessions that cross', () => {
     const session = fakeSession('again')
     expect(encounters.begin('aaaa', session, 'us')).toBe(session)
   })
+
+  describe('where the other end knows two addresses of ours, and gives back what it reached by one', () => {
+    /** Ours goes; of theirs there are two, begun in this order around ours. */
+    function race(order: readonly ('first' | 'second' | 'us')[]) {
+      const encounters = new Encounters<Fake>({ self: 'bbbb', now: () => 0 })
+      const sessions = { first: fakeSession('first'), second: fakeSession('second'), us: fakeSession('us') }
+      let friend = ''
+      for (const each of order) {
+        const stays = encounters.begin('aaaa', sessions[each], each === 'us' ? 'us' : 'them', (to) => {
+          friend = to.name
+        })
+        if (each === 'us') friend = stays.name
+      }
+      const given = async (loser: 'first' | 'second') => {
+        await sessions[loser].release()
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      return { friend: () => friend, given }
+    }
+
+    test('our friend is in the one that stays, whichever that is and whenever it began', async () => {
+      const orders = fc.shuffledSubarray(['first', 'second', 'us'] as const, { minLength: 3 })
+      await fc.assert(
+        fc.asyncProperty(orders, fc.constantFrom('first', 'second'), async (order, loser) => {
+          const { friend, given } = race(order)
+          await given(loser)
+          expect(friend()).toBe(loser === 'first' ? 'second' : 'first')
+        }),
+      )
+    })
+
+    test('our friend is in the newest meanwhile: they got no answer by the older in time, so its end may be long in coming', () => {
+      expect(race(['first', 'second', 'us']).friend()).toBe('second')
+      expect(race(['first', 'us', 'second']).friend()).toBe('second')
+    })
+  })
+
+  test('whose end has come do not lead to a session that began later', async () => {
+    let time = 0
+    const encounters = new Encounters<Fake>({ self: 'bbbb', now: () => time })
+    const [theirs, later] = [fakeSession('theirs'), fakeSession('later')]
+    const moves: string[] = []
+    encounters.begin('aaaa', theirs, 'them')
+    encounters.begin('aaaa', fakeSession('us'), 'us', (to) => moves.push(to.name))
+    time = 5000
+    encounters.begin('aaaa', later, 'them')
+    await theirs.release()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(moves).toEqual(['theirs'])
+  })
 })

@@ -19,6 +19,10 @@ interface Encounter<S> {
   readonly since: number
   /** Told when another session takes its place. */
   readonly moved?: ((to: S) => void) | undefined
+  /** The one that took its place. */
+  follows?: Encounter<S>
+  /** Those whose place it took. */
+  readonly followers: Set<Encounter<S>>
 }
 
 export interface EncountersOptions {
@@ -43,18 +47,19 @@ export class Encounters<S extends Releasable = Session> {
    * @returns the session to go on with: this one, or the other that stays
    */
   begin(fingerprint: Fingerprint, session: S, initiator: Initiator, moved?: (to: S) => void): S {
-    const encounter: Encounter<S> = { session, initiator, since: this.#now(), moved }
+    const encounter: Encounter<S> = { session, initiator, since: this.#now(), moved, followers: new Set() }
     const others = this.#alive.get(fingerprint) ?? new Set()
-    const crossing = [...others].filter((other) => other.initiator !== initiator && encounter.since - other.since < AT_ONCE)
+    const crossing = [...others].filter((other) => other.initiator !== initiator && isAtOnce(other, encounter))
     others.add(encounter)
     this.#alive.set(fingerprint, others)
     void session.closed.then(() => this.#end(fingerprint, encounter))
-    const [other] = crossing
+    // They may have got here by several addresses, and keep the session that answered first. An older one answered them late or never.
+    const other = crossing.at(-1)
     if (other === undefined) return session
     const stays: Initiator = this.#self < fingerprint ? 'us' : 'them'
     const [winner, losers] = initiator === stays ? [encounter, crossing] : [other, [encounter]]
     for (const loser of losers) {
-      loser.moved?.(winner.session)
+      follow(loser, winner)
       if (loser.initiator === 'us') void retire(loser.session)
     }
     return winner.session
@@ -64,7 +69,22 @@ export class Encounters<S extends Releasable = Session> {
     const others = this.#alive.get(fingerprint)
     others?.delete(encounter)
     if (others?.size === 0) this.#alive.delete(fingerprint)
+    // They gave it back and kept another that they dialled at the same time.
+    const next = [...(others ?? [])].findLast((other) => other.initiator === encounter.initiator && isAtOnce(other, encounter))
+    if (next !== undefined) for (const follower of encounter.followers) follow(follower, next)
   }
+}
+
+function isAtOnce(a: { readonly since: number }, b: { readonly since: number }): boolean {
+  return Math.abs(a.since - b.since) < AT_ONCE
+}
+
+/** Tells whoever goes on in the place of a session that this is another one. */
+function follow<S>(follower: Encounter<S>, winner: Encounter<S>): void {
+  follower.follows?.followers.delete(follower)
+  follower.follows = winner
+  winner.followers.add(follower)
+  follower.moved?.(winner.session)
 }
 
 /** Releases a session; the other end may have exchanges in it that have to end first (RFC 3080 §2.4). */
