@@ -254,6 +254,12 @@ describe('cloudy sign and cloudy verify-object', () => {
       for (const character of ['\u202e', '\u001b', '\u009b']) expect(stdout).not.toContain(character)
   })
 
+  test('an object to somebody else is valid, and says for whom it is', async () => {
+    const { fingerprint: other } = await json('identity', 'make', '--identity', 'other.pem')
+    await json(...sign, 'value.json', '--to', String(other), '--out', 'other.der')
+    expect(await json('verify-object', 'other.der')).toMatchObject({ valid: true, to: other })
+  })
+
   testWith('openssl')('an object goes from stdin to stdout, and OpenSSL verifies it', async () => {
     const env = { ...process.env, XDG_DATA_HOME: at('data') }
     const octets = execFileSync(process.execPath, [CLOUDY, ...sign], { input: '[1, 2]', env })

@@ -86,3 +86,11 @@ test('the help of cloudy identity make says what an identity without a nickname 
   expect(said.join('').replaceAll(/\s+/g, ' ')).toContain('up to 64 characters (default: unnamed)')
   expect((await Identity.generate()).nickname).toBe('unnamed')
 })
+
+test('the help of cloudy verify-object says that an object to somebody else is valid, too', async () => {
+  const { program: own, said } = program()
+  await expect(own.parseAsync(['verify-object', '--help'], { from: 'user' })).rejects.toMatchObject({ exitCode: 0 })
+  expect(said.join('').replaceAll(/\s+/g, ' ')).toContain(
+    'An object to somebody else is valid here, too: `to` says for whom it is.',
+  )
+})

@@ -41,7 +41,7 @@ export function addObjectCommands(program: Command): void {
     .option('--json', 'one JSON object instead of lines')
     .addHelpText(
       'after',
-      '\nCards, successions and revocations have to keep to the rules of their type, too.\nThat an object is valid says which key signed it, not who that is: compare the\nfingerprint.\n\nExit codes: 0 valid, 1 not valid, 2 could not run.\n\nExample:\n  $ cloudy verify-object note.der --json',
+      '\nCards, successions and revocations have to keep to the rules of their type, too.\nThat an object is valid says which key signed it, not who that is: compare the\nfingerprint. An object to somebody else is valid here, too: `to` says for whom it\nis.\n\nExit codes: 0 valid, 1 not valid, 2 could not run.\n\nExample:\n  $ cloudy verify-object note.der --json',
     )
     .action(async (file: string, options: { at?: number; json?: boolean }) => {
       process.exitCode = await judge(options.json, async () =>
