@@ -23,6 +23,11 @@ export const DATAGRAMS = { each: { perSecond: 100, atOnce: 300 }, all: { perSeco
  */
 const SECOND = 1000
 const PROBE_ANSWER = 250
+/**
+ * Milliseconds for which IPv6 may be silent on an interface that has just come: its addresses are tested for duplicates, and nothing can be sent from them
+ * until then (RFC 4862 §5.4). What is asked or said is repeated.
+ */
+const TENTATIVE = 5000
 /** Different questions of one datagram that are answered; there is no sensible reason to ask a host for more. */
 const MAX_QUESTIONS = 32
 /** The octet of a datagram with the bit of a response, and where its additional records are counted. */
@@ -126,7 +131,7 @@ export async function openLink(place: Interface, report: (error: Error) => void)
 class Air extends EventEmitter {
   interface: Interface
   readonly #report: (error: Error) => void
-  readonly #sockets = new Map<Family, { readonly socket: Socket; readonly key: string }>()
+  readonly #sockets = new Map<Family, { readonly socket: Socket; readonly key: string; readonly since: number }>()
   readonly #allowance = new Allowance(DATAGRAMS.each, DATAGRAMS.all)
   /** What was said within the last second: until when it is not said again, and whether it was asked for meanwhile. */
   readonly #said = new Map<string, { wanted: Buffer | undefined; timer: NodeJS.Timeout }>()
@@ -153,7 +158,7 @@ class Air extends EventEmitter {
         if (this.#closed) return void socket.close()
         socket.on('error', this.#report)
         socket.on('message', (message, from) => this.#hear(message, from))
-        this.#sockets.set(family, { socket, key })
+        this.#sockets.set(family, { socket, key, since: performance.now() })
       } catch (error) {
         if (isPortTaken(error)) throw error
         this.#report(error as Error)
@@ -178,9 +183,9 @@ class Air extends EventEmitter {
     let pending = this.#sockets.size
     let failure: Error | null = null
     if (pending === 0) done()
-    for (const [family, { socket }] of this.#sockets)
+    for (const [family, { socket, since }] of this.#sockets)
       socket.send(message, MDNS_PORT, GROUPS[family], (error) => {
-        failure ??= error
+        if (!isTentative(family, since, error)) failure ??= error
         if (--pending === 0) done(failure)
       })
   }
@@ -216,6 +221,11 @@ class Air extends EventEmitter {
     this.#sockets.clear()
     void Promise.all(sockets).then(done)
   }
+}
+
+/** Whether what was sent did not go because an address of IPv6 is not in use yet. */
+function isTentative(family: Family, since: number, error: NodeJS.ErrnoException | null): boolean {
+  return family === 'udp6' && error?.code === 'EADDRNOTAVAIL' && performance.now() - since < TENTATIVE
 }
 
 /** The questions of a datagram, each once: the library would answer the same one as often as it stands there. */
