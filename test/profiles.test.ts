@@ -28,7 +28,7 @@ import { type World, type WorldOptions, world } from '../src/cloudy/profiles/tes
 import { CERTIFICATES, FILES, OBJECTS } from '../src/cloudy/profiles/uris.js'
 import { CLOCK_TOLERANCE, MAX_LIFETIME, MAX_OBJECT, signObject, verifyObject } from '../src/cloudy/signed-object.js'
 import { MAX_NICKNAME } from '../src/cloudy/text.js'
-import { type Action, CROWD, RIGHTS, type Rights, type Trust } from '../src/cloudy/trust.js'
+import { type Action, CROWD, type Places, RIGHTS, type Rights, type Trust } from '../src/cloudy/trust.js'
 
 const DAY = 86_400_000
 const UPDATE = process.env.UPDATE_PROFILES === '1'
@@ -231,6 +231,7 @@ describe.each(Object.keys(SCENES))('the session about %s', (name) => {
 
 const STATES = Object.keys(RIGHTS) as Trust[]
 const ROWS: readonly (readonly [what: string, cell: (rights: Rights) => string])[] = [
+  ['sessions that they begin', ({ sessions }) => (sessions === undefined ? 'no' : places(sessions))],
   ...(
     [
       ['certificates: show one’s own, ask', 'certificates'],
@@ -250,6 +251,11 @@ const ROWS: readonly (readonly [what: string, cell: (rights: Rights) => string])
 
 function quota(of: Rights[Action]): string {
   return of === undefined ? 'no' : `${of.perMinute}/min, ${of.atOnce} at once, ${size(of.octetsPerHour)}/h`
+}
+
+function places({ ofKey, together, silence }: Places): string {
+  const end = silence === undefined ? '' : `, each until ${silence} s pass without a frame`
+  return `${ofKey}, and ${together} together${end}`
 }
 
 function size(octets: number): string {

@@ -10,6 +10,7 @@ import { signCard, verifyCard } from './calling-card.js'
 import { advertise, defaultHost } from './discovery/bonjour.js'
 import { Identity } from './identity.js'
 import { Peer, type PeerOptions, type Seen } from './peer.js'
+import { RIGHTS } from './trust.js'
 import { MAX_UNTUNED } from './untuned.js'
 
 let ada: Identity
@@ -254,6 +255,31 @@ test('sessions that are not tuned to TLS give way to new ones, the oldest first'
   await Promise.all(last.map((session) => session.release()))
   expect(over).toEqual([])
   for (const session of others) session.terminate()
+})
+
+test('a key has as many sessions as the table says: one more takes the place of another, and somebody blocked has none', async () => {
+  const met: string[] = []
+  const { port } = await peer(ada, {
+    onFriend: ({ nickname }) => met.push(nickname),
+    trustOf: (fingerprint) => (fingerprint === bob.fingerprint ? 'stranger' : 'blocked'),
+  })
+  const dial = async (who: Identity) => {
+    const credentials = { key: who.privateKeyPem(), cert: who.certificatePem(), minVersion: 'TLSv1.3' as const }
+    return startTls(await connect({ host: '127.0.0.1', port }), { ...credentials, verify: () => {} })
+  }
+  const { ofKey } = RIGHTS.stranger.sessions
+  const sessions: Session[] = []
+  for (let count = 0; count <= ofKey; count++) sessions.push(await dial(bob))
+  expect(await sessions[0]!.closed).toMatchObject({ kind: 'terminated', by: 'peer' })
+  // It may end before they have our greeting.
+  const eve = dial(await Identity.generate({ nickname: 'Eve' }))
+  const end = eve.then(
+    ({ closed }) => closed,
+    ({ reason }) => reason,
+  )
+  expect(await end).toMatchObject({ kind: 'terminated', by: 'peer' })
+  expect(met).toEqual(Array.from({ length: ofKey + 1 }, () => 'Bob'))
+  for (const session of sessions.slice(1)) await session.release()
 })
 
 test('whoever connects and does not begin with TLS in time is let go', async () => {

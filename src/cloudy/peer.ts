@@ -12,6 +12,7 @@ import { type Watch, watchNeighbours } from './discovery/watch.js'
 import { Encounters } from './encounters.js'
 import type { Fingerprint } from './fingerprint.js'
 import { Friend } from './friend.js'
+import { Guests } from './guests.js'
 import type { Identity } from './identity.js'
 import { ObjectStore } from './object-store.js'
 import { certificates } from './profiles/certificates.js'
@@ -69,8 +70,8 @@ export interface PeerOptions {
   onError?(error: unknown): void
 }
 
-/** Milliseconds between looks for objects that expired. */
-const EXPIRY_INTERVAL = 1000
+/** Milliseconds between looks for objects that expired, for guests who are silent, and at the age of the card. */
+const LOOK_INTERVAL = 1000
 /** Milliseconds that a stranger may take for the handshake of TLS. */
 const HANDSHAKE_TIMEOUT = 10_000
 const LOOPBACK = '127.0.0.1'
@@ -80,6 +81,7 @@ export class Peer implements AsyncDisposable {
   /** The objects that are kept and told to those who may ask: what others gave, and what is put there. */
   readonly store: ObjectStore
   readonly #acquaintances = new Acquaintances()
+  readonly #guests: Guests
   readonly #options: PeerOptions
   readonly #now: () => number
   readonly #profiles: readonly Profile[]
@@ -108,7 +110,9 @@ export class Peer implements AsyncDisposable {
     this.store = new ObjectStore({ now: this.#now })
     const { certificate: own, fingerprint: self } = options.identity
     const acquaintances = this.#acquaintances
-    const gate = new Gate({ trustOf: options.trustOf ?? ((each) => acquaintances.trustOf(each)), now: this.#now })
+    const trustOf = options.trustOf ?? ((each: Fingerprint) => acquaintances.trustOf(each))
+    const gate = new Gate({ trustOf, now: this.#now })
+    this.#guests = new Guests({ trustOf })
     this.#encounters = new Encounters({ self })
     const receive = (received: Parameters<ObjectsOptions['receive']>[0]) => {
       // What is announced on the link is newer.
@@ -150,6 +154,7 @@ export class Peer implements AsyncDisposable {
           return
         }
         const person = personOf(session)
+        if (!this.#guests.admit(person.fingerprint, session)) return
         this.#acquaintances.meet(person, session)
         // Where both dialled at once and ours stays, theirs is about to be released: it is no news.
         if (this.#encounters.begin(person.fingerprint, session, 'them') === session) this.#options.onFriend?.(person, session)
@@ -183,8 +188,9 @@ export class Peer implements AsyncDisposable {
       onGone: (seen) => this.#options.onGone?.(seen),
       onIgnored: (name, reason) => this.#options.onIgnored?.(name, reason),
     })
-    this.#every(EXPIRY_INTERVAL, () => {
+    this.#every(LOOK_INTERVAL, () => {
       this.store.sweep()
+      this.#guests.look()
       // By the clock that the card is dated with, which may be set, or have gone on while we slept.
       const age = this.#now() - this.#signed
       if (age < 0 || age >= CARD_RENEWAL * 1000) void this.#renew().catch(onError)

@@ -38,8 +38,18 @@ export interface Keep {
   readonly share: number
 }
 
+/** Sessions at a time that somebody began. Of those beyond, the one that has been silent for longest ends. */
+export interface Places {
+  readonly ofKey: number
+  /** Of all who are trusted the same. */
+  readonly together: number
+  /** Seconds without a frame after which a session ends; never when it is left out. */
+  readonly silence?: number
+}
+
 /** What is missing in here is not allowed. */
 export interface Rights extends Readonly<Partial<Record<Action, Quota>>> {
+  readonly sessions?: Places
   /** Certificates of others than ourselves are told: whom we know is nobody's business. */
   readonly others?: true
   /** What they give is kept and passed on, not only handed to the application. */
@@ -53,12 +63,14 @@ const GIB = 1024 * MIB
 /** The table. */
 export const RIGHTS = {
   stranger: {
+    sessions: { ofKey: 4, together: 256, silence: 600 },
     certificates: { perMinute: 10, atOnce: 1, octetsPerHour: 64 * KIB },
     give: { perMinute: 20, atOnce: 2, octetsPerHour: 256 * KIB },
     offer: { perMinute: 4, atOnce: 1, octetsPerHour: 256 * KIB },
     send: { perMinute: 4, atOnce: 1, octetsPerHour: 64 * MIB },
   },
   remembered: {
+    sessions: { ofKey: 4, together: 256 },
     certificates: { perMinute: 30, atOnce: 2, octetsPerHour: MIB },
     give: { perMinute: 60, atOnce: 4, octetsPerHour: 4 * MIB },
     query: { perMinute: 30, atOnce: 2, octetsPerHour: 16 * MIB },
@@ -68,6 +80,7 @@ export const RIGHTS = {
     keep: { objects: 64, octets: MIB, share: 0.25 },
   },
   introduced: {
+    sessions: { ofKey: 8, together: 512 },
     certificates: { perMinute: 60, atOnce: 4, octetsPerHour: 4 * MIB },
     give: { perMinute: 120, atOnce: 4, octetsPerHour: 16 * MIB },
     query: { perMinute: 60, atOnce: 4, octetsPerHour: 64 * MIB },
@@ -77,6 +90,7 @@ export const RIGHTS = {
     keep: { objects: 256, octets: 4 * MIB, share: 0.5 },
   },
   vouched: {
+    sessions: { ofKey: 16, together: 1024 },
     certificates: { perMinute: 300, atOnce: 8, octetsPerHour: 16 * MIB },
     give: { perMinute: 600, atOnce: 16, octetsPerHour: 64 * MIB },
     query: { perMinute: 300, atOnce: 8, octetsPerHour: 256 * MIB },
