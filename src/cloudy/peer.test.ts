@@ -104,6 +104,31 @@ test('the cards of the next start are newer, however often the last one changed 
   expect(sequenceOf(await peer(ada, { now: () => now }))).toBeGreaterThan(last)
 })
 
+test('a state that does not fit a card is refused, and changes nothing: the card is renewed as it was', async () => {
+  let now = Date.now()
+  const later = now / 1000 + 300
+  const renewed = deferred<void>()
+  const errors: unknown[] = []
+  const rsa = await Identity.generate({ nickname: 'with a large key', algorithm: 'RSA-2048' })
+  const large = await peer(rsa, { now: () => now, status: 'here', onError: (error) => errors.push(error) })
+  await peer(bob, {
+    now: () => now,
+    onSeen: ({ card }) => card.fingerprint === rsa.fingerprint && card.issued > later && renewed.resolve(),
+  })
+  const before = large.card
+  const states = [
+    large.setState('away', '\u{20000}'.repeat(140)),
+    large.setState('busy', 'too'),
+    large.setState('away', '\u{20000}'.repeat(140)),
+  ]
+  expect((await Promise.allSettled(states)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected'])
+  expect(large.card).not.toEqual(before)
+  now += 301_000
+  await renewed.promise
+  expect(verifyCard(large.card, { now })).toMatchObject({ availability: 'busy', status: 'too' })
+  expect(errors).toEqual([])
+})
+
 describe('keys', () => {
   const listeners: Listener[] = []
   afterEach(async () => {

@@ -70,6 +70,12 @@ export interface PeerOptions {
   onError?(error: unknown): void
 }
 
+/** What a card says of its owner. */
+interface State {
+  readonly availability: Availability
+  readonly status: string
+}
+
 /** Milliseconds between looks for objects that expired, for guests who are silent, and at the age of the card. */
 const LOOK_INTERVAL = 1000
 /** Milliseconds that a stranger may take for the handshake of TLS. */
@@ -95,7 +101,9 @@ export class Peer implements AsyncDisposable {
   #sequence = 0
   /** When the card was signed, by its own clock. */
   #signed = 0
-  #state: { readonly availability: Availability; readonly status: string }
+  #state: State
+  /** Cards are signed one at a time. */
+  #signing: Promise<void> = Promise.resolve()
   #timers: NodeJS.Timeout[] = []
   /** Sessions that we dialled; the listener knows the others. */
   readonly #dialled = new Set<Session>()
@@ -161,7 +169,7 @@ export class Peer implements AsyncDisposable {
       },
     })
     const host = defaultHost()
-    this.#card = await this.#signCard(host)
+    await this.#signCard(host, this.#state)
     const onError = (error: Error) => this.#options.onError?.(error)
     const instance = identity.nickname
     const onAddresses = () => void this.#renew().catch(onError)
@@ -300,8 +308,7 @@ export class Peer implements AsyncDisposable {
    * @param status at most `MAX_STATUS` characters
    */
   async setState(availability: Availability, status = ''): Promise<void> {
-    this.#state = { availability, status }
-    await this.#renew()
+    await this.#renew({ availability, status })
   }
 
   /** Says goodbye, releases all sessions and stops listening. */
@@ -324,28 +331,31 @@ export class Peer implements AsyncDisposable {
 
   // Cards
 
-  async #renew(): Promise<void> {
-    const signing = this.#signCard(this.#advertisement.host)
-    const sequence = this.#sequence
-    const card = await signing
-    if (sequence !== this.#sequence) return // a newer one is being signed
-    this.#card = card
-    await this.#advertisement.update(card)
+  /** Shows a card that is signed now. @param state another than before, which holds once it is signed */
+  async #renew(state?: State): Promise<void> {
+    // One after the other: each begins with what the last one has left.
+    const signing = this.#signing.then(() => this.#signCard(this.#advertisement.host, state ?? this.#state))
+    this.#signing = signing.catch(() => {})
+    await signing
+    // The newest, which may be another by now.
+    await this.#advertisement.update(this.#card)
   }
 
-  async #signCard(host: string): Promise<Uint8Array> {
-    const { availability, status } = this.#state
+  /** What the card says holds only once it is signed: of one that does not fit nothing stays, so the next is not about that. */
+  async #signCard(host: string, state: State): Promise<void> {
     const now = this.#now()
     // It grows across restarts too, without having been kept: nobody changes a card every millisecond.
-    this.#signed = now
     this.#sequence = Math.max(this.#sequence + 1, Math.floor(now))
     const { nickname } = this.identity
     const mapping = this.#mapper?.reachability.mapping
     const external = mapping && { address: mapping.externalAddress, port: mapping.externalPort }
-    const fields = { nickname, host, port: this.port, external, availability, status, sequence: this.#sequence }
+    const fields = { nickname, host, port: this.port, external, ...state, sequence: this.#sequence }
     for (let addresses = this.#ownAddresses(); ; addresses = addresses.slice(0, -1)) {
       try {
-        return await signCard(this.identity, { ...fields, addresses }, { now })
+        this.#card = await signCard(this.identity, { ...fields, addresses }, { now })
+        this.#signed = now
+        this.#state = state
+        return
       } catch (error) {
         // A long status and many addresses do not fit together: the announcement has the addresses of the link in any case.
         if (!(error instanceof RangeError) || addresses.length === 0) throw error
