@@ -129,6 +129,15 @@ test('a state that does not fit a card is refused, and changes nothing: the card
   expect(errors).toEqual([])
 })
 
+test('a card is renewed when the clock is set back, too: one from the future is believed by nobody', async () => {
+  let now = Date.now()
+  const seen = deferred<Seen>()
+  const before = verifyCard((await peer(ada, { now: () => now })).card, { now }).issued
+  now -= 3_600_000
+  await peer(bob, { now: () => now, onSeen: (each) => each.card.fingerprint === ada.fingerprint && seen.resolve(each) })
+  expect((await seen.promise).card.issued).toBeLessThan(before - 3000)
+})
+
 describe('keys', () => {
   const listeners: Listener[] = []
   afterEach(async () => {
