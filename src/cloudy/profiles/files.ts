@@ -12,7 +12,7 @@ import { isObject, MAX_OBJECT, type SignedObject, type Signer, signObject, toSec
 import { sanitise } from '../text.js'
 import type { Gate } from '../trust.js'
 import { isOfType, isSignedData, OCTETS, SIGNED_DATA } from './media-types.js'
-import { asReply, forPeople, type Request } from './person.js'
+import { asReply, forPeople, type Request, type Visit } from './person.js'
 import { FILES } from './uris.js'
 
 /** The type of a manifest. */
@@ -51,8 +51,12 @@ export interface FilesOptions {
   readonly directory: string
   /** Milliseconds since 1970. */
   now(): number
-  /** Decides on an offer: returning accepts it, a ReplyError refuses it. Without this nothing is accepted. */
-  offered?(manifest: Manifest, from: IdentityCertificate): void | Promise<void>
+  /**
+   * Decides on an offer: returning accepts it, a ReplyError refuses it. Without this nothing is accepted. Until it has decided the offer counts as at
+   * work, and so many may be as the table of trust says.
+   * @param signal aborts when whoever offers it leaves, or wishes to: nobody waits for the decision any more
+   */
+  offered?(manifest: Manifest, from: IdentityCertificate, signal: AbortSignal): void | Promise<void>
   /** Octets of a file have been written. */
   progress?(manifest: Manifest, octets: number, from: IdentityCertificate): void
   /** A file is complete and its digest is the one that was signed. What this throws changes nothing any more. */
@@ -69,10 +73,11 @@ export function files(options: FilesOptions): Profile {
     {
       uri: FILES,
       actions: ['offer', 'send'],
-      async read(message, { person, channel }): Promise<Request> {
+      async read(message, visit): Promise<Request> {
+        const { person, channel } = visit
         const accepted = waiting.get(channel)
         waiting.delete(channel)
-        if (accepted === undefined) return offer(message, person, channel)
+        if (accepted === undefined) return offer(message, visit)
         const { manifest, expires } = accepted
         if (!isOfType(message.contentType, OCTETS)) throw new ReplyError(501, `the octets of the file come as ${OCTETS}`)
         if (expires * 1000 <= options.now()) throw new ReplyError(550, 'the offer has expired')
@@ -86,7 +91,7 @@ export function files(options: FilesOptions): Profile {
     options.gate,
   )
 
-  async function offer(message: Message, from: IdentityCertificate, channel: Channel): Promise<Request> {
+  async function offer(message: Message, { person: from, channel, context }: Visit): Promise<Request> {
     if (!isSignedData(message.contentType)) throw new ReplyError(501, `an offer is ${SIGNED_DATA}`)
     const octets = await message.bytes(MAX_OBJECT)
     const perform = async () => {
@@ -94,7 +99,7 @@ export function files(options: FilesOptions): Profile {
       // Nobody is asked about what could not come.
       options.gate.check(from.fingerprint, 'send', accepted.manifest.size)
       if (options.offered === undefined) throw new ReplyError(450, 'nobody is here who could accept a file')
-      await options.offered(accepted.manifest, from)
+      await options.offered(accepted.manifest, from, context.signal)
       waiting.set(channel, accepted)
       return 'accepted'
     }

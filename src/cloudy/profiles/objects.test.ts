@@ -354,8 +354,9 @@ test('an object of somebody whom the application blocks when it is told of it is
   expect([here.received.length, here.store.size]).toEqual([1, 0])
 })
 
-test('an application that never comes to an end holds up only those who wait for it', async () => {
-  const { friend, atBob } = await met({ trust: 'remembered', receive: () => new Promise(() => {}) })
+test('an application that takes its time holds up only those who wait for it, and is at work until it has done, whoever has left', async () => {
+  const go = deferred<void>()
+  const { friend, atBob } = await met({ trust: 'remembered', receive: () => go.promise })
   for (let n = 0; n < 4; n++) {
     const channel = await friend.session.start(OBJECTS)
     channel.request({ body: (await note(`${n}`)).octets, contentType: SIGNED_DATA }).catch(() => {})
@@ -363,7 +364,12 @@ test('an application that never comes to an end holds up only those who wait for
   await expect(friend.give((await note('more')).octets)).rejects.toMatchObject({ replyCode: 450 })
   friend.session.terminate()
   await atBob.closed
-  here.gate.check(ada.fingerprint, 'give', 1)
+  const again = await here.dial(ada)
+  await expect(again.friend.give((await note('more')).octets)).rejects.toMatchObject({ replyCode: 450 })
+  expect(await all(again.friend.query({}))).toEqual([])
+  go.resolve()
+  const last = await note('last')
+  expect(await again.friend.give(last.octets)).toBe(last.digest)
 })
 
 test('an object that arrives while its giver leaves is kept', async () => {

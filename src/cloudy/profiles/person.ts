@@ -101,15 +101,17 @@ export function forPeople(profile: CloudyProfile, gate: Gate): Profile {
       // Before one octet is read: whoever is blocked is blocked at once, on channels that are open, too.
       assertAllowed(person)
       const { action, octets, perform } = await profile.read(message, { person, channel, context })
-      const admission = untilClosed(channel, gate.admit(person.fingerprint, action, octets))
-      let answering = false
+      const admission = gate.admit(person.fingerprint, action, octets)
+      let reply: Reply
       try {
-        const reply = await perform(admission)
-        answering = isGenerator(reply)
-        return answering ? during(admission, reply as AsyncGenerator<Outgoing, void, void>) : reply
-      } finally {
-        if (!answering) admission[Symbol.dispose]()
+        reply = await perform(admission)
+      } catch (error) {
+        admission[Symbol.dispose]()
+        throw error
       }
+      if (isGenerator(reply)) return during(untilClosed(channel, admission), reply)
+      admission[Symbol.dispose]()
+      return reply
     },
   })
 }
@@ -128,7 +130,10 @@ async function* during(
 
 const admissions = new WeakMap<Channel, Set<Admission>>()
 
-/** With its channel an admission ends in any case: answers of which nobody has asked for the first have no end of their own. */
+/**
+ * With its channel an admission for answers ends in any case: those of which nobody has asked for the first have no end of their own. What is
+ * answered once ends by itself, and is at work until then, whoever has left: an application asks its user no more at a time than the table says.
+ */
 function untilClosed(channel: Channel, admission: Admission): Admission {
   let open = admissions.get(channel)
   if (open === undefined) {
@@ -151,7 +156,7 @@ function untilClosed(channel: Channel, admission: Admission): Admission {
   return own
 }
 
-function isGenerator(reply: Reply): boolean {
+function isGenerator(reply: Reply): reply is AsyncGenerator<Outgoing, void, void> {
   return Object.prototype.toString.call(reply) === '[object AsyncGenerator]'
 }
 
