@@ -71,6 +71,8 @@ export interface VerifyOptions {
   /** Ours: an object to somebody else is refused. Without it `to` is for the caller to judge. */
   readonly recipient?: Fingerprint | undefined
   readonly type?: string | undefined
+  /** It need not hold at that time: for whoever passes over what does not, and has to know what that was. See `wrongTime`. */
+  readonly anyTime?: boolean | undefined
 }
 
 /**
@@ -173,10 +175,16 @@ function checkEnvelope(envelope: Envelope, options: VerifyOptions): void {
   const longest = options.maxLifetime ?? (LASTING.includes(envelope.type) ? LAST_SECOND : MAX_LIFETIME)
   if (options.type !== undefined && envelope.type !== options.type) throw new ObjectError('type')
   if (lifetime <= 0 || lifetime > longest) throw new ObjectError('lifetime', `${lifetime} seconds`)
-  if (envelope.issued > now + CLOCK_TOLERANCE) throw new ObjectError('from-future', timeText(envelope.issued))
-  if (envelope.expires <= now) throw new ObjectError('expired', timeText(envelope.expires))
+  const wrong = options.anyTime === true ? undefined : wrongTime(envelope, now)
+  if (wrong !== undefined) throw new ObjectError(wrong, timeText(wrong === 'expired' ? envelope.expires : envelope.issued))
   if (options.recipient !== undefined && envelope.to !== undefined && envelope.to !== options.recipient)
     throw new ObjectError('recipient')
+}
+
+/** Why an object does not hold at a time, in seconds since 1970, if it does not. */
+export function wrongTime({ issued, expires }: Envelope, now: number): 'from-future' | 'expired' | undefined {
+  if (issued > now + CLOCK_TOLERANCE) return 'from-future'
+  return expires <= now ? 'expired' : undefined
 }
 
 /** Whether a JSON value is an object, not an array. */

@@ -4,7 +4,7 @@ import { abortable } from '../../beep/promises.js'
 import type { Fingerprint } from '../fingerprint.js'
 import { ObjectError } from '../object-error.js'
 import { formatQuery, inOrder, matches, type ObjectQuery } from '../object-query.js'
-import { MAX_OBJECT, type SignedObject, verifyObject } from '../signed-object.js'
+import { MAX_OBJECT, type SignedObject, toSeconds, verifyObject, wrongTime } from '../signed-object.js'
 import { isOfType, isSignedData, JSON_TEXT } from './media-types.js'
 import { readNote } from './notes.js'
 import { OBJECTS } from './uris.js'
@@ -43,9 +43,10 @@ async function* askOnce(
       if (last === undefined) throw new ReplyError(450, 'the peer has more and does not tell it')
       return { ...query, since: last.issued, after: last.digest }
     }
-    if (last !== undefined && inOrder(last, told) >= 0) throw new ObjectError('unasked', 'it is out of order')
-    last = told
-    yield told
+    if (last !== undefined && inOrder(last, told.object) >= 0) throw new ObjectError('unasked', 'it is out of order')
+    // What is passed over has been told, too: the next question is about what comes behind it.
+    last = told.object
+    if (told.holds) yield last
   }
   return undefined
 }
@@ -105,7 +106,7 @@ function following(
     try {
       for await (const told of tell({ [Symbol.asyncIterator]: () => answers }, query, asker)) {
         if (told === 'more') throw new ReplyError(450, 'there is more than was told: ask for it by a query')
-        yield told
+        if (told.holds) yield told.object
       }
     } catch (error) {
       // Whoever waits when it is left sees it end.
@@ -135,12 +136,18 @@ function question(query: ObjectQuery, live: boolean) {
   return { body: formatQuery(query, live), contentType: JSON_TEXT }
 }
 
-/** What the answers tell, verified. What expired on its way, or is still to come by our clock, is passed over. */
+/** An object, verified. What expired on its way, or is still to come by our clock, does not hold: it is passed over. */
+interface Told {
+  readonly object: SignedObject
+  readonly holds: boolean
+}
+
+/** What the answers tell. */
 async function* tell(
   answers: AsyncIterable<Message>,
   query: ObjectQuery,
   { self, now }: Asker,
-): AsyncGenerator<SignedObject | 'more', void, void> {
+): AsyncGenerator<Told | 'more', void, void> {
   for await (const answer of answers) {
     if (!isSignedData(answer.contentType)) {
       if (!isOfType(answer.contentType, JSON_TEXT)) throw new ObjectError('unasked', 'it is not labelled as a signed object')
@@ -148,14 +155,9 @@ async function* tell(
       continue
     }
     const octets = await answer.bytes(MAX_OBJECT)
-    let object: SignedObject
-    try {
-      object = verifyObject(octets, { now: now(), recipient: self })
-    } catch (error) {
-      if (error instanceof ObjectError && (error.reason === 'expired' || error.reason === 'from-future')) continue
-      throw error
-    }
+    const time = now()
+    const object = verifyObject(octets, { now: time, recipient: self, anyTime: true })
     if (!matches(query, { ...object, signer: object.signer.fingerprint })) throw new ObjectError('unasked')
-    yield object
+    yield { object, holds: wrongTime(object, toSeconds(time)) === undefined }
   }
 }
