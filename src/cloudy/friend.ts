@@ -1,11 +1,12 @@
 // Somebody we dialled and whose key TLS has proved: what one does together with them.
 import type { Channel, Session } from '../beep/index.js'
+import { abortable } from '../beep/promises.js'
 import type { Acquaintances } from './acquaintances.js'
 import type { IdentityCertificate } from './certificate.js'
 import type { Fingerprint } from './fingerprint.js'
 import type { Identity } from './identity.js'
 import type { ObjectQuery } from './object-query.js'
-import { type Asker, askObjects, type Following, followObjects } from './profiles/asking.js'
+import { type Asker, askObjects, closed, type Following, followObjects } from './profiles/asking.js'
 import { askCertificates, startCertificates } from './profiles/certificates.js'
 import { type Manifest, sendFile } from './profiles/files.js'
 import { endSubscriptions, give } from './profiles/objects.js'
@@ -22,6 +23,12 @@ export interface FriendOptions {
   now(): number
   /** Who learns the certificate that they show. */
   readonly acquaintances?: Pick<Acquaintances, 'learn'> | undefined
+}
+
+/** How long one waits for a friend, who may take their time. */
+export interface Patience {
+  /** Ends the waiting with its reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export class Friend implements AsyncDisposable {
@@ -53,8 +60,9 @@ export class Friend implements AsyncDisposable {
   }
 
   /** Gives a signed object. @returns the digest by which they know it. @throws ReplyError when they refuse it */
-  async give(octets: Uint8Array): Promise<string> {
-    return give(await this.#channel(OBJECTS, () => this.session.start(OBJECTS)), octets)
+  async give(octets: Uint8Array, { signal }: Patience = {}): Promise<string> {
+    const channel = this.#channel(OBJECTS, () => this.session.start(OBJECTS))
+    return give(await abortable(channel, signal), octets, signal)
   }
 
   /**
@@ -63,46 +71,50 @@ export class Friend implements AsyncDisposable {
    * @throws ReplyError when they refuse, 535 when they show a certificate of another key than TLS proved; ObjectError when they tell what was
    *   not asked for
    */
-  async *certificates(fingerprints: readonly Fingerprint[]): AsyncGenerator<IdentityCertificate, void, void> {
+  async *certificates(
+    fingerprints: readonly Fingerprint[],
+    { signal }: Patience = {},
+  ): AsyncGenerator<IdentityCertificate, void, void> {
     const { identity, acquaintances } = this.#options
-    const channel = await this.#channel(CERTIFICATES, async () => {
+    const channel = this.#channel(CERTIFICATES, async () => {
       const started = await startCertificates(this.session, identity.certificate)
       acquaintances?.learn(started.certificate)
       return started.channel
     })
-    yield* askCertificates(channel, fingerprints)
+    yield* askCertificates(await abortable(channel, signal), fingerprints, signal)
   }
 
   /**
    * Asks for the objects that they keep, by time of issue, verified.
-   * @throws ReplyError when they refuse, ObjectError when they tell what does not hold or was not asked for
+   * @throws ReplyError when they refuse, ObjectError when they tell what does not hold or was not asked for, or nothing without end
    */
-  query(query: ObjectQuery): AsyncGenerator<SignedObject, void, void> {
-    return askObjects(this.session, query, this.#asker)
+  query(query: ObjectQuery, { signal }: Patience = {}): AsyncGenerator<SignedObject, void, void> {
+    return askObjects(this.session, query, this.#asker, signal)
   }
 
   /**
    * Follows the objects that come to them from now on, verified; what is there already is for a query.
-   * @param options.signal ends it; so does leaving the iteration
+   * Its signal ends it; so does leaving the iteration.
    * @returns once they have begun. The iteration ends when they end it, which they do before they release the session; it throws ReplyError 450
    *   when we did not keep up or had our share: then there is more than was told
    */
-  subscribe(query: ObjectQuery, options: { readonly signal?: AbortSignal } = {}): Promise<Following> {
-    return followObjects(this.session, query, this.#asker, options.signal)
+  subscribe(query: ObjectQuery, { signal }: Patience = {}): Promise<Following> {
+    return followObjects(this.session, query, this.#asker, signal)
   }
 
   /**
    * Offers a file and sends it. @returns what was confirmed
+   * Octets that are on their way when the signal aborts end the session: nothing can take them back.
    * @param progress told how many octets have been read for sending
    */
-  async sendFile(path: string, progress?: (octets: number) => void): Promise<Manifest> {
-    const channel = await this.session.start(FILES)
+  async sendFile(path: string, progress?: (octets: number) => void, { signal }: Patience = {}): Promise<Manifest> {
+    const channel = await this.session.start(FILES, { signal })
     try {
       const { identity, now } = this.#options
-      const options = { now: now(), ...(progress === undefined ? {} : { progress }) }
+      const options = { now: now(), signal, ...(progress === undefined ? {} : { progress }) }
       return await sendFile(channel, path, identity, this.fingerprint, options)
     } finally {
-      await channel.close().catch(() => {})
+      await closed(channel, signal)
     }
   }
 

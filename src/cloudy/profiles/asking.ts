@@ -9,6 +9,11 @@ import { isOfType, isSignedData, JSON_TEXT } from './media-types.js'
 import { readNote } from './notes.js'
 import { OBJECTS } from './uris.js'
 
+/** Notes that we do not know, in a row, that whoever asks passes over: a peer that says nothing else has nothing to tell. */
+export const MAX_FOREIGN_NOTES = 64
+/** Objects in a row that do not hold by our clock: as many as a store of ours keeps. */
+export const MAX_PASSED_OVER = 16_384
+
 /** Who asks. */
 export interface Asker {
   /** Ours: an object to somebody else is not for us. */
@@ -19,33 +24,66 @@ export interface Asker {
 
 /**
  * Asks for the objects that a peer keeps, by time of issue, on a channel of its own. As many MSGs are sent as it takes.
- * @throws ReplyError when the peer refuses, ObjectError when it tells what does not hold or was not asked for
+ * @param signal ends it with its reason, also while somebody waits for the next
+ * @throws ReplyError when the peer refuses, ObjectError when it tells what does not hold or was not asked for, or nothing without end
  */
-export async function* askObjects(session: Session, query: ObjectQuery, asker: Asker): AsyncGenerator<SignedObject, void, void> {
-  const channel = await session.start(OBJECTS)
+export async function* askObjects(
+  session: Session,
+  query: ObjectQuery,
+  asker: Asker,
+  signal?: AbortSignal,
+): AsyncGenerator<SignedObject, void, void> {
+  const channel = await session.start(OBJECTS, { signal })
+  let failed = false
   try {
-    let rest: ObjectQuery | undefined = query
-    while (rest !== undefined) rest = yield* askOnce(channel, rest, asker)
+    let rest: Rest | undefined = { query, passed: 0 }
+    while (rest !== undefined) rest = yield* askOnce(channel, rest, asker, signal)
+  } catch (error) {
+    failed = true
+    throw error
   } finally {
-    await channel.close().catch(() => {})
+    const closing = closed(channel, signal)
+    // A peer that does not come to an end need not close, either.
+    if (!failed) await closing
   }
+}
+
+/** Closes a channel that is not needed any more. With the signal only the waiting ends: that it is to be closed has been said. */
+export async function closed(channel: Channel, signal: AbortSignal | undefined): Promise<void> {
+  await abortable(channel.close(), signal).catch(() => {})
+}
+
+interface Rest {
+  readonly query: ObjectQuery
+  /** Objects in a row, until now, that were passed over. */
+  readonly passed: number
 }
 
 /** @returns what is left to ask, when the answer did not tell all */
 async function* askOnce(
   channel: Channel,
-  query: ObjectQuery,
+  { query, passed }: Rest,
   asker: Asker,
-): AsyncGenerator<SignedObject, ObjectQuery | undefined, void> {
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SignedObject, Rest | undefined, void> {
   let last: SignedObject | undefined
-  for await (const told of tell(channel.send(question(query, false)), query, asker)) {
+  let foreign = 0
+  for await (const told of tell(channel.send(question(query, false), { signal }), query, asker, signal)) {
+    if (told === 'foreign') {
+      foreign++
+      if (foreign > MAX_FOREIGN_NOTES) throw new ObjectError('unasked', `${foreign} notes that say nothing to us`)
+      continue
+    }
     if (told === 'more') {
       if (last === undefined) throw new ReplyError(450, 'the peer has more and does not tell it')
-      return { ...query, since: last.issued, after: last.digest }
+      return { query: { ...query, since: last.issued, after: last.digest }, passed }
     }
     if (last !== undefined && inOrder(last, told.object) >= 0) throw new ObjectError('unasked', 'it is out of order')
     // What is passed over has been told, too: the next question is about what comes behind it.
     last = told.object
+    foreign = 0
+    passed = told.holds ? 0 : passed + 1
+    if (passed > MAX_PASSED_OVER) throw new ObjectError('unasked', `${passed} objects that do not hold by our clock`)
     if (told.holds) yield last
   }
   return undefined
@@ -106,7 +144,7 @@ function following(
     try {
       for await (const told of tell({ [Symbol.asyncIterator]: () => answers }, query, asker)) {
         if (told === 'more') throw new ReplyError(450, 'there is more than was told: ask for it by a query')
-        if (told.holds) yield told.object
+        if (told !== 'foreign' && told.holds) yield told.object
       }
     } catch (error) {
       // Whoever waits when it is left sees it end.
@@ -142,19 +180,20 @@ interface Told {
   readonly holds: boolean
 }
 
-/** What the answers tell. */
+/** What the answers tell. @throws the reason of the signal when that aborts while an answer comes in */
 async function* tell(
   answers: AsyncIterable<Message>,
   query: ObjectQuery,
   { self, now }: Asker,
-): AsyncGenerator<Told | 'more', void, void> {
+  signal?: AbortSignal,
+): AsyncGenerator<Told | 'more' | 'foreign', void, void> {
   for await (const answer of answers) {
     if (!isSignedData(answer.contentType)) {
       if (!isOfType(answer.contentType, JSON_TEXT)) throw new ObjectError('unasked', 'it is not labelled as a signed object')
-      if ((await readNote(answer)) === 'more') yield 'more'
+      yield (await abortable(readNote(answer), signal)) === 'more' ? 'more' : 'foreign'
       continue
     }
-    const octets = await answer.bytes(MAX_OBJECT)
+    const octets = await abortable(answer.bytes(MAX_OBJECT), signal)
     const time = now()
     const object = verifyObject(octets, { now: time, recipient: self, anyTime: true })
     if (!matches(query, { ...object, signer: object.signer.fingerprint })) throw new ObjectError('unasked')

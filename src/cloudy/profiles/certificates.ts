@@ -1,6 +1,7 @@
 // The certificates profile: the start and its reply show both peers' own certificates; then a MSG asks for others by fingerprint and is answered
 // one by one.
 import { type Channel, type Profile, ReplyError, type Session } from '../../beep/index.js'
+import { abortable } from '../../beep/promises.js'
 import type { Acquaintances } from '../acquaintances.js'
 import { type IdentityCertificate, MAX_CERTIFICATE, readCertificate } from '../certificate.js'
 import { type Fingerprint, isFingerprint } from '../fingerprint.js'
@@ -75,18 +76,21 @@ export async function startCertificates(
 /**
  * Asks for certificates by fingerprint: those that the peer knows, and may tell us, come one by one.
  * @param fingerprints at most 64
+ * @param signal ends it with its reason, also while somebody waits for the next
  * @throws ReplyError when the peer refuses, ObjectError when it tells what was not asked for
  */
 export async function* askCertificates(
   channel: Channel,
   fingerprints: readonly Fingerprint[],
+  signal?: AbortSignal,
 ): AsyncGenerator<IdentityCertificate, void, void> {
   if (fingerprints.length > MAX_ASKED) throw new RangeError(`At most ${MAX_ASKED} certificates may be asked for at a time`)
   const open = new Set(fingerprints)
-  const answers = channel.send({ body: JSON.stringify({ certificates: fingerprints }), contentType: JSON_TEXT })
+  const asked = { body: JSON.stringify({ certificates: fingerprints }), contentType: JSON_TEXT }
+  const answers = channel.send(asked, { signal })
   for await (const answer of answers) {
     if (!isOfType(answer.contentType, CERTIFICATE)) throw new ObjectError('unasked', 'it is not labelled as a certificate')
-    const certificate = readCertificate(await answer.bytes(MAX_CERTIFICATE))
+    const certificate = readCertificate(await abortable(answer.bytes(MAX_CERTIFICATE), signal))
     if (!open.delete(certificate.fingerprint)) throw new ObjectError('unasked')
     yield certificate
   }

@@ -5,6 +5,7 @@ import { type FileHandle, link, open, readdir, rm, stat } from 'node:fs/promises
 import { basename, join } from 'node:path'
 import { noteError } from '../../beep/diagnostics.js'
 import { type Channel, type Message, type Profile, ReplyError, type Session } from '../../beep/index.js'
+import { abortable } from '../../beep/promises.js'
 import type { IdentityCertificate } from '../certificate.js'
 import { syncFolder } from '../disk.js'
 import type { Fingerprint } from '../fingerprint.js'
@@ -111,6 +112,8 @@ export interface SendOptions {
   /** Octets that have been read for sending. */
   progress?(octets: number): void
   readonly now: number
+  /** Ends it with its reason. Octets that are on their way end the session: nothing can take them back. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -125,28 +128,34 @@ export async function sendFile(
   to: Fingerprint,
   options: SendOptions,
 ): Promise<Manifest> {
+  const { signal } = options
   const { size } = await stat(path)
-  const manifest: Manifest = { name: sanitise(basename(path), MAX_NAME), size, sha256: await digestOf(path) }
+  const digest = abortable(digestOf(path, signal), signal)
+  const manifest: Manifest = { name: sanitise(basename(path), MAX_NAME), size, sha256: await digest }
   const issued = toSeconds(options.now)
   const value = { ...manifest }
   const offer = await signObject(signer, { type: FILE_TYPE, issued, expires: issued + MANIFEST_LIFETIME, to, value })
-  await channel.request({ body: offer.octets, contentType: SIGNED_DATA })
-  const reply = await channel.request({ body: counted(path, options), contentType: OCTETS })
-  const confirmed = await reply.text(128)
+  await channel.request({ body: offer.octets, contentType: SIGNED_DATA }, { signal })
+  const reply = await channel.request({ body: counted(path, options), contentType: OCTETS }, { signal })
+  const confirmed = await abortable(reply.text(128), signal)
   if (confirmed !== manifest.sha256)
     throw new Error(`The peer confirms another digest than that of the file: ${sanitise(confirmed, 64)}`)
   return manifest
 }
 
-async function digestOf(path: string): Promise<string> {
+function read(path: string, signal: AbortSignal | undefined) {
+  return createReadStream(path, signal === undefined ? {} : { signal })
+}
+
+async function digestOf(path: string, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256')
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer)
+  for await (const piece of read(path, signal)) hash.update(piece as Buffer)
   return hash.digest('hex')
 }
 
 async function* counted(path: string, options: SendOptions): AsyncGenerator<Uint8Array, void, void> {
   let octets = 0
-  for await (const piece of createReadStream(path)) {
+  for await (const piece of read(path, options.signal)) {
     octets += (piece as Buffer).length
     yield piece as Buffer
     options.progress?.(octets)

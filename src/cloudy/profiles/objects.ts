@@ -1,5 +1,6 @@
 // The objects profile: a MSG gives a signed object, or asks for those that are kept, or for all that come from now on.
 import { type Channel, type Message, type Outgoing, type Profile, ReplyError, type Session } from '../../beep/index.js'
+import { abortable } from '../../beep/promises.js'
 import { CARD_TYPE, type CallingCard, verifyCard } from '../calling-card.js'
 import type { IdentityCertificate } from '../certificate.js'
 import type { Fingerprint } from '../fingerprint.js'
@@ -69,10 +70,13 @@ async function question(message: Message): Promise<ReturnType<typeof readQuery>>
 
 // Giving
 
-/** Gives an object. @returns the digest by which the peer knows it. @throws ReplyError when the peer refuses it */
-export async function give(channel: Channel, octets: Uint8Array): Promise<string> {
-  const reply = await channel.request({ body: octets, contentType: SIGNED_DATA })
-  return reply.text(256)
+/**
+ * Gives an object. @returns the digest by which the peer knows it. @throws ReplyError when the peer refuses it
+ * @param signal stops the waiting
+ */
+export async function give(channel: Channel, octets: Uint8Array, signal?: AbortSignal): Promise<string> {
+  const reply = await channel.request({ body: octets, contentType: SIGNED_DATA }, { signal })
+  return abortable(reply.text(256), signal)
 }
 
 async function accept(
