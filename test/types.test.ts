@@ -24,12 +24,15 @@ import { connect, listen, type Message, type Profile } from 'cloudy-beep'
 import { Engine } from 'cloudy-beep/engine'
 import { sessionPair } from 'cloudy-beep/testing'
 import { echo, tls } from 'cloudy-beep/profiles'
-import { Identity, Peer } from 'cloudy-beep/cloudy'
+import { Identity, ObjectStore, type ObjectsOptions, Peer, type StoreLimits } from 'cloudy-beep/cloudy'
 
 export const upper: Profile = { uri: 'u:upper', message: async (message) => (await message.text()).toUpperCase() }
 export const headersOf = (message: Message) => message.headers
 export const start = (engine: Engine) => engine.start
 export const make = () => Identity.generate({ webCrypto: globalThis.crypto })
+export const limits: Partial<StoreLimits> = { maxObjects: 10 }
+export const store = new ObjectStore({ now: Date.now, limits })
+export const told: ObjectsOptions['receive'] = () => {}
 export const all = { connect, listen, sessionPair, echo, tls, Peer }
 `
 

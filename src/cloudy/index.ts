@@ -11,11 +11,19 @@ export type { Json } from './json.js'
 export { KeyHistory, type KeyState } from './key-history.js'
 export { ObjectError, type ObjectReason } from './object-error.js'
 export type { ObjectQuery } from './object-query.js'
-export { type Kept, ObjectStore, type Outcome } from './object-store.js'
+export {
+  type Giver,
+  type Kept,
+  ObjectStore,
+  type Outcome,
+  type Storable,
+  type StoreLimits,
+  type StoreOptions,
+} from './object-store.js'
 export { Peer, type PeerOptions, type Seen } from './peer.js'
 export type { Following } from './profiles/asking.js'
 export { FILE_TYPE, type FilesOptions, type Manifest } from './profiles/files.js'
-export type { Received } from './profiles/objects.js'
+export type { ObjectsOptions, Received } from './profiles/objects.js'
 export { WrongKeyError } from './profiles/person.js'
 export { CERTIFICATES, FILES, OBJECTS } from './profiles/uris.js'
 export * from './reachability/index.js'
