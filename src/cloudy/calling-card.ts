@@ -15,6 +15,8 @@ export const CARD_RENEWAL = CARD_LIFETIME / 2
 /** Longest status text, in characters (code points). */
 export const MAX_STATUS = 140
 export const MAX_CARD_ADDRESSES = 8
+/** Code of the error when no card of a key fits. */
+export const KEY_TOO_LARGE = 'CLOUDY_ERR_KEY_TOO_LARGE'
 const MAX_HOST = 253
 /** Longest address as a text: an IPv6 address that ends in an IPv4 address. */
 const MAX_ADDRESS = 45
@@ -54,7 +56,8 @@ export interface CallingCard extends Required<Omit<CardFields, 'external'>> {
 
 /**
  * Signs a card that lives ten minutes from `now` on; its DER is what goes into TXT.
- * @throws RangeError when a field is out of its bounds, or the card does not fit: long texts do not together with an RSA-2048 key, and nothing does with a larger one
+ * @throws RangeError when a field is out of its bounds, or the card does not fit: long texts do not together with an RSA-2048 key; code
+ *   `CLOUDY_ERR_KEY_TOO_LARGE` when no card of this key does
  */
 export async function signCard(signer: Signer, fields: CardFields, options: { now: Date | number }): Promise<Uint8Array> {
   const { nickname, host, port, addresses = [], external, availability, status = '', sequence } = fields
@@ -72,7 +75,7 @@ export async function signCard(signer: Signer, fields: CardFields, options: { no
   if (wrong !== undefined) throw new RangeError(`The ${wrong} of the card is not one`)
   const issued = toSeconds(options.now)
   const { octets } = await signObject(signer, { type: CARD_TYPE, issued, expires: issued + CARD_LIFETIME, value }, 'key')
-  if (octets.length > MAX_CARD) throw new RangeError(tooLarge(signer, octets.length))
+  if (octets.length > MAX_CARD) throw tooLarge(signer, octets.length)
   return octets
 }
 
@@ -152,10 +155,12 @@ export function isCardKey({ algorithm, bits }: Signer['publicKey']): boolean {
   return algorithm !== 'RSA' || bits <= 2048
 }
 
-function tooLarge({ publicKey }: Signer, length: number): string {
+function tooLarge({ publicKey }: Signer, length: number): RangeError {
   const room = `The card has ${length} octets, and a TXT record has room for ${MAX_CARD}`
-  if (!isCardKey(publicKey))
-    return `${room}: an identity with an RSA key of ${publicKey.bits} bits cannot be advertised, one on P-256 or with 2048 bits can`
+  if (!isCardKey(publicKey)) {
+    const why = `an identity with an RSA key of ${publicKey.bits} bits cannot be advertised, one on P-256 or with 2048 bits can`
+    return Object.assign(new RangeError(`${room}: ${why}`), { code: KEY_TOO_LARGE })
+  }
   const texts = `${room}: shorten the status or the nickname, or give fewer addresses`
-  return publicKey.algorithm === 'RSA' ? `${texts}; with an identity on P-256 there is more room` : texts
+  return new RangeError(publicKey.algorithm === 'RSA' ? `${texts}; with an identity on P-256 there is more room` : texts)
 }

@@ -143,3 +143,21 @@ test('a card that would be too long has fewer addresses, and still the public on
   await peer.setState('away', '\u{1f600}'.repeat(140))
   expect(verifyCard(peer.card, { now: Date.now() })).toMatchObject({ external: { port: 40_000 } })
 })
+
+test('a peer whose key is too large for a card runs without one, says so, and can be met by whoever knows where it is', async () => {
+  const [first] = people as [Identity]
+  const errors: unknown[] = []
+  const rsa = await Identity.generate({ nickname: 'Large', algorithm: 'RSA-3072' })
+  const large = await start(rsa, { onError: (error) => errors.push(error) })
+  expect(errors).toMatchObject([{ code: 'CLOUDY_ERR_KEY_TOO_LARGE', message: expect.not.stringContaining('shorten') }])
+  expect(large.advertised).toBe(false)
+  expect(() => large.card).toThrow(TypeError)
+  await large.setState('away', 'unseen')
+  const small = await start(first)
+  expect(small.advertised).toBe(true)
+  small.addressBook.type(rsa.fingerprint, { host: '127.0.0.1', port: large.port })
+  const friend = await small.meet(rsa.fingerprint)
+  const note = await first.sign(1, { type: 'example/note', lifetime: 60, to: rsa.fingerprint })
+  expect(await friend.give(note.octets)).toBe(note.digest)
+  await friend.release()
+})

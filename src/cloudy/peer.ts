@@ -4,7 +4,7 @@ import { connect, type Listener, listen, type Profile, type Session } from '../b
 import { startTls, tls } from '../profiles/index.js'
 import { Acquaintances } from './acquaintances.js'
 import { AddressBook, type KnownAddress } from './address-book.js'
-import { type Availability, CARD_RENEWAL, signCard } from './calling-card.js'
+import { type Availability, CARD_RENEWAL, KEY_TOO_LARGE, signCard } from './calling-card.js'
 import type { IdentityCertificate } from './certificate.js'
 import { type Advertisement, advertise, defaultHost } from './discovery/bonjour.js'
 import type { Seen } from './discovery/neighbours.js'
@@ -95,9 +95,10 @@ export class Peer implements AsyncDisposable {
   #book!: AddressBook
   #mapper: PortMapper | undefined
   #listener!: Listener
-  #advertisement!: Advertisement
+  /** Undefined, as the card, for a key that is too large. */
+  #advertisement: Advertisement | undefined
   #watch!: Watch
-  #card!: Uint8Array
+  #card: Uint8Array | undefined
   #sequence = 0
   /** When the card was signed, by its own clock. */
   #signed = 0
@@ -169,19 +170,24 @@ export class Peer implements AsyncDisposable {
       },
     })
     const host = defaultHost()
-    await this.#signCard(host, this.#state)
-    const onError = (error: Error) => this.#options.onError?.(error)
-    const instance = identity.nickname
-    const onAddresses = () => void this.#renew().catch(onError)
-    this.#advertisement = await advertise({
-      instance,
-      host,
-      port: this.port,
-      card: this.#card,
-      loopbackOnly,
-      onError,
-      onAddresses,
+    await this.#signCard(host, this.#state).catch((error: unknown) => {
+      // The key is all that matters: whoever has it from elsewhere may dial us.
+      if ((error as { readonly code?: unknown }).code !== KEY_TOO_LARGE) throw error
+      this.#options.onError?.(error)
     })
+    const onError = (error: Error) => this.#options.onError?.(error)
+    const { nickname: instance } = identity
+    const onAddresses = () => void this.#renew().catch(onError)
+    if (this.#card !== undefined)
+      this.#advertisement = await advertise({
+        instance,
+        host,
+        port: this.port,
+        card: this.#card,
+        loopbackOnly,
+        onError,
+        onAddresses,
+      })
     const onSeen = (seen: Seen) => {
       this.#book.learn(seen.card, seen.addresses)
       this.#options.onSeen?.(seen)
@@ -238,8 +244,14 @@ export class Peer implements AsyncDisposable {
     return this.#listener.address.port
   }
 
-  /** Our card as it is now: CMS in DER. */
+  /** Whether others can see us by our card. With a key that is too large for one (RSA of 3072 bits) they cannot, and have to know where we are. */
+  get advertised(): boolean {
+    return this.#card !== undefined
+  }
+
+  /** Our card as it is now: CMS in DER. @throws TypeError when we have none, since our key is too large: see `advertised` */
   get card(): Uint8Array {
+    if (this.#card === undefined) throw new TypeError('This peer has no card: its key is too large for one')
     return this.#card
   }
 
@@ -333,12 +345,14 @@ export class Peer implements AsyncDisposable {
 
   /** Shows a card that is signed now. @param state another than before, which holds once it is signed */
   async #renew(state?: State): Promise<void> {
+    const advertisement = this.#advertisement
+    if (advertisement === undefined) return
     // One after the other: each begins with what the last one has left.
-    const signing = this.#signing.then(() => this.#signCard(this.#advertisement.host, state ?? this.#state))
+    const signing = this.#signing.then(() => this.#signCard(advertisement.host, state ?? this.#state))
     this.#signing = signing.catch(() => {})
     await signing
     // The newest, which may be another by now.
-    await this.#advertisement.update(this.#card)
+    await advertisement.update(this.card)
   }
 
   /** What the card says holds only once it is signed: of one that does not fit nothing stays, so the next is not about that. */
@@ -358,7 +372,9 @@ export class Peer implements AsyncDisposable {
         return
       } catch (error) {
         // A long status and many addresses do not fit together: the announcement has the addresses of the link in any case.
-        if (!(error instanceof RangeError) || addresses.length === 0) throw error
+        const hopeless =
+          !(error instanceof RangeError) || addresses.length === 0 || ('code' in error && error.code === KEY_TOO_LARGE)
+        if (hopeless) throw error
       }
     }
   }

@@ -64,4 +64,5 @@ test('an RSA-3072 identity signs objects, and is not advertised', async () => {
   const { octets } = await alice.sign({ text: 'hello' }, { type: 'example/note', lifetime: 60, now: NOW })
   expect(verifyObject(octets, { now: NOW }).signer.fingerprint).toBe(alice.fingerprint)
   await expect(signCard(alice, FIELDS, { now: NOW })).rejects.toThrow(/RSA key of 3072 bits cannot be advertised/)
+  await expect(signCard(alice, FIELDS, { now: NOW })).rejects.toMatchObject({ code: 'CLOUDY_ERR_KEY_TOO_LARGE' })
 }, 30_000)
