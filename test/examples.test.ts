@@ -6,8 +6,10 @@ import { expect, test } from '@jest/globals'
 import { count } from '../examples/countdown.js'
 import { echo } from '../examples/echo.js'
 import { greet } from '../examples/engines.js'
+import { stay } from '../examples/peer.js'
 import { whisper } from '../examples/private.js'
 import { upload } from '../examples/upload.js'
+import { Wake } from '../src/beep/wake.js'
 
 test('echo', async () => {
   expect(await echo()).toBe('hello')
@@ -33,4 +35,35 @@ test('private', async () => {
 
 test('engines', () => {
   expect(greet()).toEqual(['http://example.org/echo'])
+})
+
+test('peer', async () => {
+  const folders = [await mkdtemp(join(tmpdir(), 'cloudy-ada-')), await mkdtemp(join(tmpdir(), 'cloudy-bob-'))] as const
+  const said: string[] = []
+  const heard = new Wake()
+  const says = (name: string) => (line: string) => {
+    said.push(`${name}: ${line}`)
+    heard.rouse()
+  }
+  const hears = async (...lines: string[]) => {
+    while (!lines.every((line) => said.includes(line))) await heard.wait()
+  }
+  const ada = await stay(folders[0], 'Ada', says('Ada'), true)
+  const bob = await stay(folders[1], 'Bob', says('Bob'), true)
+  await hears('Ada: “Bob” is near', 'Bob: “Ada” is near')
+  const friend = await ada.meet(bob.fingerprint)
+  await hears('Bob: “Ada” comes', 'Ada: “Bob” gives a note')
+  await writeFile(join(folders[0], 'letter.txt'), 'hello')
+  await friend.sendFile(join(folders[0], 'letter.txt'))
+  expect(await readFile(join(folders[1], 'letter.txt'), 'utf8')).toBe('hello')
+  await writeFile(join(folders[0], 'large'), Buffer.alloc(1_000_001))
+  await expect(friend.sendFile(join(folders[0], 'large'))).rejects.toMatchObject({ replyCode: 554 })
+  await friend.release()
+  await ada.close()
+  await hears('Bob: “Ada” is gone')
+  const again = await stay(folders[0], 'Ada', says('Ada'), true)
+  expect(again.fingerprint).toBe(ada.fingerprint)
+  await Promise.all([again.close(), bob.close()])
+  expect(said).toContain('Bob: “Ada” sends “letter.txt”')
+  for (const folder of folders) await rm(folder, { recursive: true })
 })
