@@ -301,8 +301,7 @@ testOnLan(
     const { net } = await theLan()
     const fresh = await net.add('fresh')
     await fresh.shell(`cd /proc/sys/net/ipv6/conf
-      for each in all default; do echo 1 > $each/accept_dad; echo 4 > $each/dad_transmits; done
-      ip link add eth0 type veth peer name eth1; ip link set eth1 up
+      for each in all default; do echo 1 > $each/accept_dad; echo 4 > $each/dad_transmits; done; ip link add eth0 type veth peer name eth1; ip link set eth1 up
       ip addr add 10.79.0.1/24 dev eth0; ip link set eth0 up`)
     const ada = await peerOn(fresh, 'Ada', { alone: true })
     const isTentative = async () => (await fresh.shell('ip -6 addr show dev eth0')).includes('tentative')

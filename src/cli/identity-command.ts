@@ -28,7 +28,7 @@ export function addIdentityCommands(program: Command): void {
         .default('', NO_NICKNAME),
     )
     .addOption(
-      new Option('--algorithm <kind>', 'kind of key; RSA-3072 only signs: no peer can run with it')
+      new Option('--algorithm <kind>', 'kind of key; one of RSA-3072 is too large for a calling card')
         .choices(['P-256', 'RSA-2048', 'RSA-3072'])
         .default('P-256'),
     )
@@ -102,7 +102,7 @@ async function makeIdentity(
   await report(path, options)
   if (!isCardKey(identity.publicKey))
     process.stderr.write(
-      'cloudy: No peer can run with this key, which is too large for a calling card: it can sign, and name a successor. Make one on P-256 for a peer.\n',
+      'cloudy: This key is too large for a calling card: nobody sees a peer with it nearby, and whoever dials it has to know its address. One on P-256 has a card.\n',
     )
 }
 
