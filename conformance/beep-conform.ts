@@ -4,8 +4,6 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { progress } from '@clack/prompts'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { OBJECTS } from './cloudy/kit/visit.js'
-import { CLOUDY_SANITY } from './cloudy/sanity.js'
 import type { Case } from './harness/case.js'
 import { parseExpectations, strayDeviation } from './harness/expectations.js'
 import { replay } from './harness/replay.js'
@@ -16,7 +14,6 @@ import { caseLine, summary } from './harness/report/terminal.js'
 import { brief, isUnexpected, type Results, type Role } from './harness/results.js'
 import { CannotRun, type RunOptions, run } from './harness/run.js'
 import { awaited, dialled, executed, type Target } from './harness/target.js'
-import { CASES, CLOUDY_CASES } from './index.js'
 
 interface Options {
   readonly profile?: string
@@ -93,7 +90,7 @@ Examples:
 
 async function conform(place: string | undefined, patterns: readonly string[], options: Options): Promise<number> {
   if (options.merge !== undefined) return merge(options.merge, options.html)
-  const all = options.cloudy ? CLOUDY_CASES : CASES
+  const { all, profile, sanity } = await suite(options)
   const cases = all.filter(
     ({ id }) =>
       (patterns.length === 0 || patterns.some((pattern) => id.includes(pattern))) &&
@@ -131,7 +128,6 @@ async function conform(place: string | undefined, patterns: readonly string[], o
     process.stderr.write(`beep conform: waiting for the target to connect to ${target.place}\n`)
   try {
     if (options.transcript !== undefined) return await play(options.transcript, target, options.timeout ?? PATIENCE)
-    const profile = options.cloudy ? OBJECTS : options.profile
     if (profile === undefined) throw new CannotRun('Say on which profile the target echoes: --profile URI')
     const expectations = options.target === undefined ? undefined : await contentOf(options.target, parseExpectations)
     const ids = all.map(({ id }) => id)
@@ -142,7 +138,7 @@ async function conform(place: string | undefined, patterns: readonly string[], o
       name: options.name ?? expectations?.name ?? options.exec ?? target.place,
       profile,
       cases,
-      ...(options.cloudy ? { sanity: CLOUDY_SANITY } : {}),
+      ...sanity,
       patience: options.timeout ?? expectations?.timeout ?? PATIENCE,
       concurrency: options.concurrency,
       seed: options.seed ?? Date.now() % 2 ** 31,
@@ -164,6 +160,16 @@ async function conform(place: string | undefined, patterns: readonly string[], o
   } finally {
     await target.close()
   }
+}
+
+/** What the target is judged by. Nothing else is loaded: hundreds of cases take their time. */
+async function suite({ cloudy, profile }: Options) {
+  if (!cloudy) {
+    const { CASES } = await import('./index.js')
+    return { all: CASES, profile, sanity: {} }
+  }
+  const { CLOUDY_CASES, CLOUDY_SANITY, OBJECTS } = await import('./cloudy/index.js')
+  return { all: CLOUDY_CASES, profile: OBJECTS, sanity: { sanity: CLOUDY_SANITY } }
 }
 
 /** While it runs: on a terminal one line that moves, with an estimate, and in a log one line a case. */

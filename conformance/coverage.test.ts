@@ -3,8 +3,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
+import { CLOUDY_CASES } from './cloudy/index.js'
 import type { Case } from './harness/case.js'
-import { CASES, CLOUDY_CASES } from './index.js'
+import { CASES } from './index.js'
 
 const root = resolve('.')
 const CATALOGUE = join(root, 'conformance', 'requirements')
@@ -161,7 +162,9 @@ describe('the suite', () => {
     )
     const texts = ['index.ts', 'beep-conform.ts', ...files].map((name) => readFileSync(join(root, 'conformance', name), 'utf8'))
     const imported = new Set(
-      texts.flatMap((text) => [...text.matchAll(/from '(?:\.\/|\.\.\/)*([^']+)\.js'/g)].map(([, path]) => basename(path!))),
+      texts.flatMap((text) =>
+        [...text.matchAll(/(?:from |import\()'(?:\.\/|\.\.\/)*([^']+)\.js'/g)].map(([, path]) => basename(path!)),
+      ),
     )
     expect(files.filter((name) => !imported.has(basename(name, '.ts')))).toEqual([])
   })

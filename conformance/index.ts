@@ -1,15 +1,4 @@
-// All cases: those of BEEP in the order of the RFCs, and those of Cloudy.
-import { cards } from './cloudy/cards.js'
-import { exchange } from './cloudy/certificates.js'
-import { clearText } from './cloudy/clear-text.js'
-import { encodings } from './cloudy/encodings.js'
-import { files } from './cloudy/files.js'
-import { json } from './cloudy/json.js'
-import { lifetimes } from './cloudy/lifetimes.js'
-import { giving } from './cloudy/objects.js'
-import { queries } from './cloudy/queries.js'
-import { quotas } from './cloudy/quotas.js'
-import { tls } from './cloudy/tls.js'
+// All cases of BEEP, in the order of the RFCs.
 import type { Case } from './harness/case.js'
 import { clientStyles } from './rfc3080/2.1.1-styles.js'
 import { header } from './rfc3080/2.2.1.1-header.js'
@@ -104,19 +93,4 @@ export const CASES: readonly Case[] = [
   ...mutations,
   ...floods,
   ...quietPeers,
-]
-
-/** Cases for a Cloudy peer, which is a listener. */
-export const CLOUDY_CASES: readonly Case[] = [
-  ...clearText,
-  ...tls,
-  ...exchange,
-  ...giving,
-  ...lifetimes,
-  ...encodings,
-  ...json,
-  ...cards,
-  ...queries,
-  ...files,
-  ...quotas,
 ]

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { must, section } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
 import { profile, start } from '../harness/management.js'
+import { matching } from '../harness/matching.js'
 import { READY, TLS } from '../harness/tuning.js'
 import { somebody } from './kit/certificates.js'
 import { CERTIFICATES, declined, OBJECTS, PROFILES } from './kit/visit.js'
@@ -36,7 +37,7 @@ export const clearText = section('cloudy/clear-text', 'Before TLS', [
       samples: fc.record({
         uri: fc.oneof(
           fc.constantFrom(...PROFILES),
-          fc.stringMatching(/^[a-z0-9.-]{1,20}$/).map((name) => `urn:cloudy:beep:profiles:${name}`),
+          matching(/^[a-z0-9.-]{1,20}$/).map((name) => `urn:cloudy:beep:profiles:${name}`),
         ),
         initial: fc.option(fc.uint8Array({ minLength: 1, maxLength: 300 }), { nil: undefined }),
       }),

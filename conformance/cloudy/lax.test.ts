@@ -7,7 +7,7 @@ import { listen, type Profile } from '../../src/beep/index.js'
 import { Identity } from '../../src/cloudy/identity.js'
 import { Peer, type PeerOptions } from '../../src/cloudy/peer.js'
 import { tls } from '../../src/profiles/index.js'
-import { CLOUDY_CASES } from '../index.js'
+import { CLOUDY_CASES } from './index.js'
 import { OBJECTS } from './kit/visit.js'
 import { judge } from './test-kit-judge.js'
 

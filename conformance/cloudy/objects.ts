@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { must, section } from '../harness/case.js'
 import { Failure, Unsupported } from '../harness/failure.js'
+import { matching } from '../harness/matching.js'
 import type { Peer } from '../harness/peer.js'
 import { somebody } from './kit/certificates.js'
 import { fingerprintOf } from './kit/keys.js'
@@ -14,9 +15,7 @@ const DIGEST = 'It is known by its digest'
 const MAX_OBJECT = 65_536
 
 /** Names of types that an application may have. */
-const types = fc
-  .stringMatching(/^[a-z0-9][a-z0-9.+-]{0,20}\/[a-z0-9][a-z0-9.+-]{0,20}$/)
-  .filter((type) => !type.startsWith('cloudy/'))
+const types = matching(/^[a-z0-9][a-z0-9.+-]{0,20}\/[a-z0-9][a-z0-9.+-]{0,20}$/).filter((type) => !type.startsWith('cloudy/'))
 
 /** Of an envelope, and the name that JSON cannot have everywhere. */
 const MEMBERS = ['type', 'issued', 'expires', 'to', 'key', 'value', '__proto__']
@@ -182,10 +181,10 @@ export const giving = section('cloudy/objects', 'Signed objects', [
       sends: 'an object of it, signed',
       expects: 'ERR 553, and the session lives',
       samples: fc.oneof(
-        fc.stringMatching(/^[a-z0-9.+-]{0,70}$/),
-        fc.stringMatching(/^[a-z]{1,5}\/[a-z]{64,80}$/),
-        fc.stringMatching(/^[a-z]{1,9}[A-Z _*;"\\é][a-z]{0,9}\/[a-z]{1,9}$/),
-        fc.stringMatching(/^\/[a-z]{1,9}$|^[a-z]{1,9}\/$|^[a-z]{1,9}\/\/[a-z]{1,9}$/),
+        matching(/^[a-z0-9.+-]{0,70}$/),
+        matching(/^[a-z]{1,5}\/[a-z]{64,80}$/),
+        matching(/^[a-z]{1,9}[A-Z _*;"\\é][a-z]{0,9}\/[a-z]{1,9}$/),
+        matching(/^\/[a-z]{1,9}$|^[a-z]{1,9}\/$|^[a-z]{1,9}\/\/[a-z]{1,9}$/),
       ),
     },
     (peer, type) => giveRefused(peer, ({ who }) => objectOf(who, { type })),

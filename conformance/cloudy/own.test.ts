@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { Identity } from '../../src/cloudy/identity.js'
 import { Peer } from '../../src/cloudy/peer.js'
-import { CLOUDY_CASES } from '../index.js'
+import { CLOUDY_CASES } from './index.js'
 import { judge } from './test-kit-judge.js'
 
 /** Cases, when one is at work on them: `CONFORM=cards npm test -- cloudy/own`. */

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { may, must, should } from '../harness/case.js'
 import { acceptsOrEnds, profile, start } from '../harness/management.js'
+import { matching } from '../harness/matching.js'
 import { BEEP_XML, NOWHERE, type Peer } from '../harness/peer.js'
 import { malformed, ORDINARY, type Plain, STYLES, spell } from '../harness/spelling.js'
 
@@ -137,8 +138,8 @@ export const taken = [
       sends: 'a greeting with any tokens in features and localize',
       expects: 'the session is up',
       samples: fc.record({
-        features: fc.array(fc.stringMatching(/^x-[a-z0-9.:_-]{1,30}$/), { minLength: 1, maxLength: 8 }),
-        localize: fc.array(fc.stringMatching(/^[a-z]{2,8}(-[a-zA-Z0-9]{1,8}){0,2}$/), { minLength: 1, maxLength: 8 }),
+        features: fc.array(matching(/^x-[a-z0-9.:_-]{1,30}$/), { minLength: 1, maxLength: 8 }),
+        localize: fc.array(matching(/^[a-z]{2,8}(-[a-zA-Z0-9]{1,8}){0,2}$/), { minLength: 1, maxLength: 8 }),
       }),
     },
     (peer, { features, localize }) =>

@@ -4,6 +4,7 @@ import { MAX_NUMBER } from '../../src/beep/limits.js'
 import { may, must } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
 import { answered, askTogether, ownChannel, profile, refused, start } from '../harness/management.js'
+import { matching } from '../harness/matching.js'
 import type { Peer } from '../harness/peer.js'
 
 /** The nearest number at or below `number` that we may give. */
@@ -109,7 +110,7 @@ export const numbers = [
       samples: fc.oneof(
         fc.bigInt({ min: 2n ** 31n, max: 2n ** 70n }).map(String),
         fc.integer({ min: -MAX_NUMBER, max: -1 }).map(String),
-        fc.stringMatching(/^[A-Za-z.:_/#-]{1,12}$/),
+        matching(/^[A-Za-z.:_/#-]{1,12}$/),
         fc
           .tuple(fc.integer({ min: 1, max: 99 }), fc.constantFrom('a', ',1', '/1', ' 1', '-', '.5', '%'))
           .map((both) => both.join('')),

@@ -3,11 +3,12 @@ import fc from 'fast-check'
 import { may, must, should } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
 import { answered, askTogether, ownChannel, profile, refused, start } from '../harness/management.js'
+import { matching } from '../harness/matching.js'
 import { NOWHERE, type Peer } from '../harness/peer.js'
 import { type Plain, STYLES, spell } from '../harness/spelling.js'
 
 /** URIs that nobody serves. */
-const UNKNOWN = fc.stringMatching(/^[a-z0-9]{1,12}$/).map((name) => `http://example.org/profiles/nowhere/${name}`)
+const UNKNOWN = matching(/^[a-z0-9]{1,12}$/).map((name) => `http://example.org/profiles/nowhere/${name}`)
 
 /** Ways to write another URI that is nearly the same. */
 const NEARLY: Readonly<Record<string, (uri: string) => string>> = {

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { must } from '../harness/case.js'
 import { close, ownChannel, refused } from '../harness/management.js'
+import { matching } from '../harness/matching.js'
 
 /** Closes that are not valid. C stands for the channel, which is open. */
 const INVALID: readonly [slug: string, title: string, element: (channel: number) => string, judges: readonly string[]][] = [
@@ -49,9 +50,7 @@ export const syntax = [
       quote: 'is a three-digit reply code meaningful to programs',
       sends: 'a close with other than three digits',
       expects: 'ERR; the session lives',
-      samples: fc
-        .oneof(fc.stringMatching(/^[0-9]{0,8}$/), fc.stringMatching(/^[A-Za-z0-9+.:-]{1,6}$/))
-        .filter((code) => !/^[0-9]{3}$/.test(code)),
+      samples: fc.oneof(matching(/^[0-9]{0,8}$/), matching(/^[A-Za-z0-9+.:-]{1,6}$/)).filter((code) => !/^[0-9]{3}$/.test(code)),
     },
     async (peer, code) => {
       const channel = await ownChannel(peer)

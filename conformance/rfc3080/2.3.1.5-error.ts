@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { may, must, section } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
 import { close, error, expectRefusal, profile, refused, start } from '../harness/management.js'
+import { matching } from '../harness/matching.js'
 import { NOWHERE } from '../harness/peer.js'
 import { malformed, STYLES, spell } from '../harness/spelling.js'
 
@@ -58,7 +59,7 @@ const said = [
       expects: 'ERR; the session lives',
       samples: fc
         .oneof(
-          fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_.-]{0,14}$/),
+          matching(/^[A-Za-z_][A-Za-z0-9_.-]{0,14}$/),
           fc.constantFrom('Start', 'startt', 'tart', 'Close', 'closed', 'constructor', '__proto__', 'toString'),
         )
         .filter((name) => !/^(start|close)$|^xml/i.test(name) || name === 'Start' || name === 'Close'),

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { may, must, section } from '../harness/case.js'
 import { answered, close, expectRefusal, goesOnOrEnds, ownChannel, profile, start } from '../harness/management.js'
+import { matching } from '../harness/matching.js'
 import { NOWHERE } from '../harness/peer.js'
 
 /** N stands for a number that is ours to give, E for the profile that echoes. */
@@ -83,10 +84,10 @@ export const dtd = section('rfc3080/7.1', 'BEEP Channel Management DTD', [
       samples: fc
         .tuple(
           fc.oneof(
-            fc.stringMatching(/^[A-Za-z_][A-Za-z0-9._-]{0,12}$/),
+            matching(/^[A-Za-z_][A-Za-z0-9._-]{0,12}$/),
             fc.constantFrom('constructor', '__proto__', 'hasOwnProperty', 'Number'),
           ),
-          fc.stringMatching(/^[ -~]{0,20}$/),
+          matching(/^[ -~]{0,20}$/),
         )
         .filter(([name]) => !/^(number|serverName|xml.*)$/.test(name)),
     },
