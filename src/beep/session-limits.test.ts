@@ -1,4 +1,4 @@
-// What a session holds of all its channels together: replies that wait to be sent, and messages that are being gathered.
+// What a session holds of all its channels together: replies that wait to be sent, and messages that are being gathered. And what a reply holds that may not leave yet.
 import { expect, test } from '@jest/globals'
 import { ECHO, echo } from '../profiles/echo.js'
 import type { Exchange } from './index.js'
@@ -124,4 +124,49 @@ test('R3081-3.1.4-03 a peer that does not segment is given the whole window befo
   await peer.expect(/SEQ 1 2000 4096\r\n/)
   peer.say(peer.frame('MSG 1 1', '\r\n'.padEnd(4096, 'y')))
   await peer.expect(/RPY 1 1 /)
+})
+
+test('RIMP-12 streams on channels where we ask, too, hold no more than a session may', async () => {
+  const piece = Buffer.alloc(65_536)
+  async function* mebibyte() {
+    for (let n = 0; n < 16; n++) yield piece
+  }
+  const { session, peer } = await rawPair('listener', {
+    profiles: [
+      {
+        uri: 'u:both',
+        // It stays without an answer: what the peer asks for goes on though it takes nothing of it.
+        open: (channel) => void channel.request('?').catch(() => {}),
+        message: () => ({ body: mebibyte() }),
+      },
+    ],
+  })
+  const { engine } = session as LiveSession
+  const channels = Array.from({ length: 30 }, (_, n) => 2 * n + 1)
+  for (const [n, channel] of channels.entries()) await rawStart(peer, channel, 'u:both', n + 1)
+  for (const channel of channels) peer.say(peer.frame(`MSG ${channel} 0`, '\r\n'))
+  await turns(50)
+  expect(engine.replies).toBeGreaterThan(15 * 2 ** 20)
+  // And one piece of each that had begun before there was too much.
+  expect(engine.replies).toBeLessThan(MAX_SESSION_REPLIES + channels.length * piece.length)
+  session.terminate()
+})
+
+test('RIMP-12 answers of no octet that are made while their request still comes in are held to a bound', async () => {
+  let made = 0
+  const { session, peer } = await rawPair('listener', {
+    maxMessage: 10_000,
+    profiles: [
+      {
+        uri: 'u:x',
+        async *message() {
+          for (; made < 1000; made++) yield ''
+        },
+      },
+    ],
+  })
+  await rawStart(peer, 1, 'u:x')
+  peer.say(peer.frame('MSG 1 0 *', '\r\nhalf'))
+  expect(await session.closed).toMatchObject({ kind: 'terminated', error: { cause: { code: 'BEEP_ERR_TOO_LARGE' } } })
+  expect(made).toBeLessThan(100)
 })
