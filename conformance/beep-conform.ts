@@ -3,7 +3,7 @@
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { progress } from '@clack/prompts'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Case } from './harness/case.js'
 import { parseExpectations, strayDeviation } from './harness/expectations.js'
 import { replay } from './harness/replay.js'
@@ -47,14 +47,18 @@ const program = new Command('beep conform')
   .argument('[place]', 'tcp://HOST:PORT of a listener; not with --listen or --exec')
   .argument('[pattern...]', 'only cases whose id contains one of these')
   .option('--profile <uri>', 'the profile on which the target echoes')
-  .option('--cloudy', 'the target is a Cloudy peer: judge it by docs/PROFILES.md instead; it is dialled')
+  .addOption(
+    new Option('--cloudy', 'the target is a Cloudy peer: judge it by docs/PROFILES.md instead; it is dialled').conflicts(
+      'profile',
+    ),
+  )
   .option('--listen <port>', 'the target is an initiator: await it on this port', number(0, 65_535))
   .option('--exec <command>', 'start the target; {port} in it is the port to listen on or, with --listen, to connect to')
   .option('--tls', 'test the TLS profile, too')
   .option('--strict', 'a SHOULD that is not followed is a failure')
   .option('--target <file>', 'JSON with the known deviations of the target, each with its reason')
   .option('--name <name>', 'what the target is called in the reports')
-  .option('--case <id>', 'only this case (may repeat)', collect, [])
+  .addOption(new Option('--case <id>', 'only this case (may repeat)').argParser(collect).default([], 'all'))
   .option('--list', 'list the cases and stop')
   .option('--seed <number>', 'seed of the properties; it is always printed', number(0, 2 ** 31 - 1))
   .option('--timeout <ms>', `how long anything awaited may take (default: ${PATIENCE})`, number(10, 600_000))
@@ -63,7 +67,11 @@ const program = new Command('beep conform')
   .option('--brief', 'in the JSON, only the conversations of what did not pass, and one of each section')
   .option('--junit <file>', 'write the results as JUnit XML; - as above')
   .option('--html <directory>', 'write the results as one page, index.html')
-  .option('--merge <files...>', 'run nothing: make the page for --html of the JSON results of several runs')
+  .addOption(
+    new Option('--merge <files...>', 'run nothing: make the page for --html of the JSON results of several runs').conflicts(
+      'profile cloudy listen exec target list json junit transcript'.split(' '),
+    ),
+  )
   .option('--transcript <file>', "play our side of this transcript instead and compare the target's side")
   .showHelpAfterError('(--help says how it is used)')
   .exitOverride()

@@ -152,6 +152,16 @@ describe('beep conform', () => {
     ['no case that matches', ['tcp://127.0.0.1:1', '--profile', ECHO, 'nonesuch'], /No case matches/],
     ['a file that does not exist', ['tcp://127.0.0.1:1', '--profile', ECHO, '--target', '/nonexistent'], /nonexistent/],
     ['a merge without a page', ['--merge', 'a.json'], /--html DIRECTORY/],
+    [
+      'a merge and a run',
+      ['--merge', 'a.json', '--html', 'x', '--json', 'y'],
+      /'--merge <files\.\.\.>' cannot be used with option '--json/,
+    ],
+    [
+      'a profile for a Cloudy peer',
+      ['--cloudy', 'tcp://127.0.0.1:1', '--profile', ECHO],
+      /'--cloudy' cannot be used with option '--profile/,
+    ],
     ['a merge of something else', ['--merge', 'package.json', '--html', '/nonexistent'], /package\.json holds no results/],
     ['a merge of what is no JSON', ['--merge', 'README.md', '--html', '/nonexistent'], /: README\.md: .*JSON/],
     ['a merge of a directory', ['--merge', 'src', '--html', '/nonexistent'], /: src: EISDIR/],

@@ -2,7 +2,7 @@
 // The program `beep`: a BEEP peer on the command line, to try other implementations against.
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Place } from './ping-command.js'
 import { endsWithCode, runProgram } from './run-program.js'
 
@@ -20,9 +20,9 @@ program
   .option('-p, --port <port>', 'TCP port; 0 takes a free one', number(0, 65_535), 10_288)
   .option('--host <host>', 'address to listen on', 'localhost')
   .option('--path <socket>', 'a Unix socket instead')
-  .option('--echo <uri>', 'serve echo under this URI (may repeat)', collect, [])
-  .option('--sink <uri>', 'serve sink under this URI (may repeat)', collect, [])
-  .option('--accept <uri>', 'open channels under this URI and refuse every MSG with 550 (may repeat)', collect, [])
+  .addOption(several('--echo <uri>', 'serve echo under this URI (may repeat)'))
+  .addOption(several('--sink <uri>', 'serve sink under this URI (may repeat)'))
+  .addOption(several('--accept <uri>', 'open channels under this URI and refuse every MSG with 550 (may repeat)'))
   .option('--tls', 'offer the TLS profile, with a fresh self-signed key unless --key and --cert are given')
   .option('--key <file>', 'private key, PEM')
   .option('--cert <file>', 'certificate, PEM')
@@ -67,8 +67,9 @@ function number(least: number, most: number): (text: string) => number {
   }
 }
 
-function collect(uri: string, before: readonly string[]): readonly string[] {
-  return [...before, uri]
+function several(flags: string, description: string): Option {
+  const collect = (uri: string, before: readonly string[]): readonly string[] => [...before, uri]
+  return new Option(flags, description).argParser(collect).default([], 'none')
 }
 
 function place(text: string): Place {
