@@ -129,6 +129,29 @@ test('a state that does not fit a card is refused, and changes nothing: the card
   expect(errors).toEqual([])
 })
 
+test('a card that cannot be renewed is told of once, and tried again after a while', async () => {
+  let now = Date.now()
+  const errors: unknown[] = []
+  const own = await peer(ada, { now: () => now, onError: (error) => errors.push(error) })
+  const looks = async (count: number) => {
+    const { sweep } = own.store
+    const done = deferred<void>()
+    own.store.sweep = () => {
+      sweep.call(own.store)
+      if (--count < 0) done.resolve()
+    }
+    await done.promise
+    own.store.sweep = sweep
+  }
+  // No card can say such a time.
+  now += 8e15 - now
+  await looks(3)
+  expect(errors).toMatchObject([{ name: 'RangeError' }])
+  now += 31_000
+  await looks(1)
+  expect(errors).toHaveLength(2)
+})
+
 test('a card is renewed when the clock is set back, too: one from the future is believed by nobody', async () => {
   let now = Date.now()
   const seen = deferred<Seen>()

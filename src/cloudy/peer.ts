@@ -78,6 +78,8 @@ interface State {
 
 /** Milliseconds between looks for objects that expired, for guests who are silent, and at the age of the card. */
 const LOOK_INTERVAL = 1000
+/** Seconds until a renewal of the card that failed is tried again: well before the card expires. */
+const RENEWAL_REST = 30
 /** Milliseconds that a stranger may take for the handshake of TLS. */
 const HANDSHAKE_TIMEOUT = 10_000
 const LOOPBACK = '127.0.0.1'
@@ -105,7 +107,7 @@ export class Peer implements AsyncDisposable {
   #state: State
   /** Cards are signed one at a time. */
   #signing: Promise<void> = Promise.resolve()
-  #timers: NodeJS.Timeout[] = []
+  #looking: NodeJS.Timeout | undefined
   /** Sessions that we dialled; the listener knows the others. */
   readonly #dialled = new Set<Session>()
   /** Aborts when we close: nobody is met any more. */
@@ -202,13 +204,16 @@ export class Peer implements AsyncDisposable {
       onGone: (seen) => this.#options.onGone?.(seen),
       onIgnored: (name, reason) => this.#options.onIgnored?.(name, reason),
     })
-    this.#every(LOOK_INTERVAL, () => {
+    const look = () => {
       this.store.sweep()
       this.#guests.look()
       // By the clock that the card is dated with, which may be set, or have gone on while we slept.
       const age = this.#now() - this.#signed
-      if (age < 0 || age >= CARD_RENEWAL * 1000) void this.#renew().catch(onError)
-    })
+      if (age >= 0 && age < CARD_RENEWAL * 1000) return
+      this.#signed += age - (CARD_RENEWAL - RENEWAL_REST) * 1000 // when it is tried again, should this fail
+      void this.#renew().catch(onError)
+    }
+    this.#looking = setInterval(look, LOOK_INTERVAL).unref()
     await this.#openPort()
   }
 
@@ -326,7 +331,7 @@ export class Peer implements AsyncDisposable {
   /** Says goodbye, releases all sessions and stops listening. */
   async close(): Promise<void> {
     this.#closing.abort(new Error('This peer is closed: it meets nobody any more'))
-    for (const timer of this.#timers.splice(0)) clearInterval(timer)
+    clearInterval(this.#looking)
     const closed = this.#mapper?.stop()
     await this.#watch?.stop()
     await this.#advertisement?.withdraw()
@@ -390,9 +395,5 @@ export class Peer implements AsyncDisposable {
 
   #credentials() {
     return { key: this.identity.privateKeyPem(), cert: this.identity.certificatePem(), minVersion: 'TLSv1.3' as const }
-  }
-
-  #every(milliseconds: number, action: () => void): void {
-    this.#timers.push(setInterval(action, milliseconds).unref())
   }
 }
