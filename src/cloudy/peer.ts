@@ -208,9 +208,10 @@ export class Peer implements AsyncDisposable {
       this.store.sweep()
       this.#guests.look()
       // By the clock that the card is dated with, which may be set, or have gone on while we slept.
-      const age = this.#now() - this.#signed
+      const now = this.#now()
+      const age = now - this.#signed
       if (age >= 0 && age < CARD_RENEWAL * 1000) return
-      this.#signed += age - (CARD_RENEWAL - RENEWAL_REST) * 1000 // when it is tried again, should this fail
+      this.#signed = now - (CARD_RENEWAL - RENEWAL_REST) * 1000 // so it is tried again, should this fail
       void this.#renew().catch(onError)
     }
     this.#looking = setInterval(look, LOOK_INTERVAL).unref()
