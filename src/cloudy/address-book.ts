@@ -1,32 +1,27 @@
 // The address book: the one place that knows where a peer may be, from whom that is known and when, and what worked. An address is a hint, the key is
 // the peer: whoever is reached proves it.
 import { isIP } from 'node:net'
+import { type Change, readAddresses, updateAddresses } from './address-file.js'
 import type { CallingCard } from './calling-card.js'
-import { type Fingerprint, isFingerprint } from './fingerprint.js'
-import type { Json } from './json.js'
-import { readJsonFile, updateJsonFile } from './json-file.js'
+import type { Fingerprint } from './fingerprint.js'
+import {
+  type AddressSource,
+  byWorth,
+  isHost,
+  isKept,
+  isPort,
+  isSamePlace,
+  type KnownAddress,
+  keyed,
+  keyOf,
+  MAX_ADDRESSES,
+  MAX_PEOPLE,
+  SOURCES,
+} from './known-address.js'
 import { type Lane, race } from './race.js'
 import { isOnLink, isOwn, kindOf } from './reachability/address.js'
-import { isObject } from './signed-object.js'
 
-/**
- * From whom an address is known: `typed` by our user; `link` the announcement on the link; `card` the card, of the network its owner is in; `public`
- * the card, of a router that lets the world in.
- */
-export const SOURCES = ['typed', 'link', 'card', 'public'] as const
-export type AddressSource = (typeof SOURCES)[number]
-
-/** A place where a peer may be. */
-export interface KnownAddress {
-  /** An IP address, with a zone id where it needs one; a host name only when our user typed it. */
-  readonly host: string
-  readonly port: number
-  readonly source: AddressSource
-  /** Milliseconds since 1970. */
-  readonly learnt: number
-  /** When the peer proved its key there last. */
-  readonly worked?: number | undefined
-}
+export type { AddressSource, KnownAddress } from './known-address.js'
 
 export interface AddressBookOptions {
   /**
@@ -54,17 +49,9 @@ export interface DialOptions<T> {
   readonly stagger?: number | undefined
 }
 
-/** People and addresses of one that are kept at a time: keys are free, and a card is its owner's to write. */
-export const MAX_PEOPLE = 1024
-export const MAX_ADDRESSES = 16
 /** Addresses of one peer that are dialled at a time, and of those the ones of a link that somebody else told us. */
 export const MAX_DIALLED = 8
 const MAX_TOLD = 4
-const MAX_HOST = 253
-const FILE_VERSION = 1
-
-/** What has happened to what is known of a peer. */
-type Change = 'changed' | 'forgotten'
 
 export class AddressBook {
   readonly #options: AddressBookOptions
@@ -95,8 +82,7 @@ export class AddressBook {
   static async open(options: AddressBookOptions = {}): Promise<AddressBook> {
     const book = new AddressBook(options)
     if (options.path !== undefined)
-      for (const [person, addresses] of readBook(options.path, await readJsonFile(options.path)))
-        book.#people.set(person, addresses)
+      for (const [person, addresses] of await readAddresses(options.path)) book.#people.set(person, addresses)
     return book
   }
 
@@ -270,17 +256,7 @@ export class AddressBook {
     if (changes.length === 0) return
     this.#unwritten.clear()
     try {
-      await updateJsonFile(path, (value) => {
-        const people = new Map(readBook(path, value))
-        for (const [person, change] of changes) {
-          const theirs = change === 'forgotten' ? [] : (people.get(person) ?? [])
-          const kept = merged(theirs, (this.#people.get(person) ?? []).filter(isKept))
-          // Whoever was changed last is the last.
-          people.delete(person)
-          if (kept.length > 0) people.set(person, kept)
-        }
-        return writeBook([...people].slice(-MAX_PEOPLE))
-      })
+      await updateAddresses(path, changes, (person) => this.#people.get(person) ?? [])
     } catch (error) {
       for (const [person, change] of changes) this.#note(person, change)
       throw error
@@ -311,57 +287,8 @@ function inTurn(addresses: readonly KnownAddress[]): KnownAddress[] {
     .filter((each) => each !== undefined)
 }
 
-/** What is kept when there is no room for all. */
-function byWorth(a: KnownAddress, b: KnownAddress): number {
-  return Number(isKept(b)) - Number(isKept(a)) || (b.worked ?? b.learnt) - (a.worked ?? a.learnt)
-}
-
-/** What two processes know of one peer, as far as there is room. */
-function merged(theirs: readonly KnownAddress[], ours: readonly KnownAddress[]): KnownAddress[] {
-  const all = new Map(theirs.map(keyed))
-  for (const address of ours) {
-    const other = all.get(keyOf(address))
-    const source = other?.source === 'typed' ? other.source : address.source
-    const worked = Math.max(address.worked ?? -1, other?.worked ?? -1)
-    const learnt = Math.max(address.learnt, other?.learnt ?? 0)
-    all.set(keyOf(address), { ...address, source, learnt, worked: worked < 0 ? undefined : worked })
-  }
-  return [...all.values()].toSorted(byWorth).slice(0, MAX_ADDRESSES)
-}
-
-/** What is worth to be written down: cards bring the rest again. */
-function isKept({ source, worked }: KnownAddress): boolean {
-  return source === 'typed' || worked !== undefined
-}
-
 function familyOf({ host }: KnownAddress): number {
   return isIP(host.split('%')[0]!)
-}
-
-// Places
-
-function keyOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host.toLowerCase()} ${port}`
-}
-
-function keyed(address: KnownAddress): readonly [string, KnownAddress] {
-  return [keyOf(address), address]
-}
-
-function isSamePlace(
-  a: { readonly host: string; readonly port: number },
-  b: { readonly host: string; readonly port: number },
-): boolean {
-  return keyOf(a) === keyOf(b)
-}
-
-function isHost(value: unknown): value is string {
-  if (typeof value !== 'string' || value.length > MAX_HOST) return false
-  return isIP(value.split('%')[0]!) !== 0 || /^[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?$/i.test(value)
-}
-
-function isPort(value: unknown): value is number {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535
 }
 
 /** Another key is an answer, where everything else is a bad line: it is what is told. */
@@ -372,37 +299,4 @@ function explain(fingerprint: Fingerprint, addresses: readonly KnownAddress[], e
     ({ host, port }, at) => `${host} port ${port}: ${errors[at] instanceof Error ? errors[at].message : errors[at]}`,
   )
   return new AggregateError(errors, `${fingerprint} was not reached. ${told.join('; ')}`)
-}
-
-// The file
-
-function toJson({ host, port, source, learnt, worked }: KnownAddress): Json {
-  return { host, port, source, learnt, ...(worked === undefined ? {} : { worked }) }
-}
-
-function writeBook(people: readonly (readonly [Fingerprint, readonly KnownAddress[]])[]): Json {
-  return {
-    version: FILE_VERSION,
-    people: Object.fromEntries(people.map(([person, known]) => [person, known.map(toJson)])),
-  }
-}
-
-/** @throws Error when the value is not that of a book */
-function readBook(path: string, value: Json | undefined): readonly (readonly [Fingerprint, KnownAddress[]])[] {
-  if (value === undefined) return []
-  const people =
-    isObject(value) && value.version === FILE_VERSION && isObject(value.people) ? Object.entries(value.people) : undefined
-  const isRight = people?.every(
-    ([person, known]) => isFingerprint(person) && Array.isArray(known) && known.length <= MAX_ADDRESSES && known.every(isAddress),
-  )
-  if (!isRight || people === undefined || people.length > MAX_PEOPLE)
-    throw new Error(`${path} is no address book of this version: move it away, or give another path`)
-  return people as unknown as [Fingerprint, KnownAddress[]][]
-}
-
-function isAddress(value: Json): boolean {
-  if (!isObject(value)) return false
-  const { host, port, source, learnt, worked, ...more } = value
-  const times = [learnt, worked ?? 0].every((time) => Number.isSafeInteger(time) && Number(time) >= 0)
-  return isHost(host) && isPort(port) && SOURCES.some((known) => known === source) && times && Object.keys(more).length === 0
 }
