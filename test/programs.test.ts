@@ -111,6 +111,13 @@ describe('beep listen and beep ping', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
+  test('a listener that serves nothing says so', async () => {
+    const child = spawn(process.execPath, [BEEP, 'listen', '--port', '0'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    running.push(child)
+    const [said] = await once(child.stderr, 'data')
+    expect(String(said)).toBe('beep: no profile is served, so no channel can be started: --echo, --sink and --accept name one\n')
+  })
+
   test('--accept opens channels and refuses every MSG', async () => {
     const { place } = await listening('--port', '0', '--accept', 'u:no')
     const { code, stdout } = await beep('ping', place, '--profile', 'u:no', '-c', '2')

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { getHeapStatistics } from 'node:v8'
 import { describe, expect, test } from '@jest/globals'
 import { ECHO, echo } from '../profiles/echo.js'
-import { type Profile, Tuning } from './index.js'
+import { type Profile, type SessionOptions, Tuning } from './index.js'
 import { deferred } from './promises.js'
 import { rawPair, rawStart, soon, turns } from './test-kit-peer.js'
 import { sessionPair } from './testing.js'
@@ -15,8 +15,8 @@ const tuning: Profile = { uri: TUNING, tuning: true, start: () => new Tuning('<g
 const MIB = 2 ** 20
 
 /** A peer of which an echo is unfinished, so that its tuning cannot begin; then it starts the tuning. */
-async function held(profiles: readonly Profile[] = []) {
-  const { session, peer } = await rawPair('listener', { profiles: [tuning, echo, ...profiles] })
+async function held(options: SessionOptions = {}) {
+  const { session, peer } = await rawPair('listener', { ...options, profiles: [tuning, echo] })
   await rawStart(peer, 1, ECHO)
   peer.say(peer.frame('MSG 1 0 *', '\r\nhalf'))
   peer.say(peer.management('MSG 2', `<start number='3'><profile uri='${TUNING}'>ready</profile></start>`))
@@ -55,6 +55,17 @@ describe('while a tuning message waits for what is outstanding', () => {
       expect(peer.heard.match(/a{100}/g)!.length * 100).toBeGreaterThan(20 * 16_000)
       session.terminate()
     }
+  })
+
+  test('R3080-3.1.3.1-04 what stands behind one that is refused is read then, as if nothing had been', async () => {
+    const { session, peer } = await held({ settleTimeout: 50 })
+    // The transport rests from the first on.
+    peer.say('SEQ 1 0 4096\r\n')
+    await turns()
+    peer.say(peer.frame('MSG 1 0', ' whole'))
+    await peer.expect(/<error code='450'/)
+    await peer.expect(/RPY 1 0 \. 0 12\r\n\r\nhalf wholeEND\r\n/)
+    session.terminate()
   })
 
   test('a channel that is closed meanwhile is closed for its users, too', async () => {

@@ -102,7 +102,7 @@ export class Peer implements AsyncDisposable {
   #watch!: Watch
   #card: Uint8Array | undefined
   #sequence = 0
-  /** When the card was signed, by its own clock. */
+  /** When the card was signed, by its own clock; while renewals fail, as if it had been so that the next is due in a while. */
   #signed = 0
   #state: State
   /** Cards are signed one at a time. */
