@@ -1,6 +1,8 @@
 // What a driver takes from its socket, whichever way it comes, and what it leaves for the next owner: in order, nothing twice, nothing lost.
 import { once } from 'node:events'
 import { Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from '@jest/globals'
 import { Driver } from './driver.js'
 import { Engine } from './engine/engine.js'
@@ -65,4 +67,30 @@ test('while it is paused, and when it has been let go, octets are for the next o
   socket.push(Buffer.from('owned'))
   expect([received(), Buffer.concat(heard).toString()]).toEqual(['', 'paused let go owned'])
   socket.destroy()
+})
+
+/** What a driver and its session are to a socket: nothing once it is closed. */
+async function closed(): Promise<{ socket: Socket; session: WeakRef<object> }> {
+  const socket = new Socket()
+  const session = {
+    received: () => {},
+    sending: () => {},
+    wrote: () => {},
+    ended: () => {},
+  }
+  new Driver(socket, new Engine('listener'), session)
+  await flowing(socket)
+  socket.destroy()
+  await once(socket, 'close')
+  return { socket, session: new WeakRef(session) }
+}
+
+test('a socket that is closed holds no session, and may still fail', async () => {
+  const { socket, session } = await closed()
+  setFlagsFromString('--expose-gc')
+  // A WeakRef is strong until the end of the turn that made it.
+  await new Promise(setImmediate)
+  runInNewContext('gc')()
+  expect(session.deref()).toBeUndefined()
+  expect(() => socket.emit('error', new Error('late'))).not.toThrow()
 })

@@ -38,7 +38,7 @@ export class Driver {
     stream.on('drain', this.#onDrain)
     stream.on('end', this.#onEnd)
     stream.on('error', this.#onError)
-    stream.on('close', this.#onEnd)
+    stream.on('close', this.#onClose)
     // What has ended already will not say so again.
     if (stream.destroyed || stream.readableEnded) process.nextTick(this.#onEnd)
   }
@@ -101,13 +101,18 @@ export class Driver {
     this.#detached = true
     const stream = this.#stream
     stream.pause()
+    this.#letGo()
+    return stream
+  }
+
+  #letGo(): void {
+    const stream = this.#stream
     this.#restore?.()
     stream.off('data', this.#onData)
     stream.off('drain', this.#onDrain)
     stream.off('end', this.#onEnd)
     stream.off('error', this.#onError)
-    stream.off('close', this.#onEnd)
-    return stream
+    stream.off('close', this.#onClose)
   }
 
   /**
@@ -124,6 +129,7 @@ export class Driver {
     }
     this.#restore = () => {
       socket.push = push
+      this.#restore = undefined
     }
   }
 
@@ -137,8 +143,17 @@ export class Driver {
     this.flush()
   }
 
+  /** A socket that is closed stays in memory until everything is collected, for its handle is a root till then; the session does not hang on it. */
+  readonly #onClose = (): void => {
+    this.#events.ended(undefined)
+    this.#letGo()
+    // Where it still fails, nobody is concerned.
+    this.#stream.on('error', ignore)
+  }
+
   readonly #onEnd = (): void => this.#events.ended(undefined)
   readonly #onError = (error: Error): void => this.#events.ended(error)
 }
 
 const NOTHING = new Uint8Array(0)
+const ignore = (): void => {}
