@@ -48,19 +48,24 @@ export const DEFAULT_LIMITS: Limits = {
   frameSize: 0,
 }
 
-/** The least and the most that a limit may be, where that is not 1 and `Infinity`. */
-const RANGES: { readonly [limit in keyof Limits]: readonly [least: number, most: number] } = {
-  maxWindow: [INITIAL_WINDOW, MAX_NUMBER],
-  maxSessionWindow: [0, Number.POSITIVE_INFINITY],
-  maxChannels: [0, Number.POSITIVE_INFINITY],
-  maxUnanswered: [1, Number.POSITIVE_INFINITY],
-  maxAnswers: [1, Number.POSITIVE_INFINITY],
-  maxEmptyFrames: [1, Number.POSITIVE_INFINITY],
-  maxEntityHeaders: [2, Number.POSITIVE_INFINITY],
-  maxManagement: [128, Number.POSITIVE_INFINITY],
-  frameSize: [0, MAX_NUMBER],
+/** A limit, and the least and the most that it may be. */
+interface Range {
+  readonly name: keyof Limits
+  readonly least: number
+  readonly most: number
 }
-const LIMITS = Object.keys(RANGES) as readonly (keyof Limits)[]
+
+const RANGES: readonly Range[] = [
+  { name: 'maxWindow', least: INITIAL_WINDOW, most: MAX_NUMBER },
+  { name: 'maxSessionWindow', least: 0, most: Number.POSITIVE_INFINITY },
+  { name: 'maxChannels', least: 0, most: Number.POSITIVE_INFINITY },
+  { name: 'maxUnanswered', least: 1, most: Number.POSITIVE_INFINITY },
+  { name: 'maxAnswers', least: 1, most: Number.POSITIVE_INFINITY },
+  { name: 'maxEmptyFrames', least: 1, most: Number.POSITIVE_INFINITY },
+  { name: 'maxEntityHeaders', least: 2, most: Number.POSITIVE_INFINITY },
+  { name: 'maxManagement', least: 128, most: Number.POSITIVE_INFINITY },
+  { name: 'frameSize', least: 0, most: MAX_NUMBER },
+]
 
 /** Other options of a session that are numbers: a size, and times in milliseconds. */
 export const SESSION_NUMBERS = [
@@ -78,14 +83,10 @@ export const SESSION_NUMBERS = [
  * @throws RangeError when one is out of its range
  */
 export function completeLimits(given: Partial<Limits>): Limits {
-  for (const name of LIMITS) {
-    const value = given[name]
-    const [least, most] = RANGES[name]
-    if (
-      value !== undefined &&
-      !((Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= least && value <= most)
-    )
-      throw new RangeError(`The limit ${name} is a whole number from ${least} to ${most}; got ${String(value)}`)
+  for (const range of RANGES) {
+    const value = given[range.name]
+    if (value !== undefined && !isWithin(value, range))
+      throw new RangeError(`The limit ${range.name} is a whole number from ${range.least} to ${range.most}; got ${String(value)}`)
   }
   return {
     maxWindow: given.maxWindow ?? DEFAULT_LIMITS.maxWindow,
@@ -98,6 +99,10 @@ export function completeLimits(given: Partial<Limits>): Limits {
     maxManagement: given.maxManagement ?? DEFAULT_LIMITS.maxManagement,
     frameSize: given.frameSize ?? DEFAULT_LIMITS.frameSize,
   }
+}
+
+function isWithin(value: number, { least, most }: Range): boolean {
+  return (Number.isInteger(value) || value === Number.POSITIVE_INFINITY) && value >= least && value <= most
 }
 
 /** Our own channel-0 requests that may be unanswered at a time: replies of both peers must always fit beside them, or both would wait for ever. */
