@@ -168,11 +168,12 @@ export function checkHeld(session: LiveSession, octets: number): void {
 /** Those who wait for their messages to leave. */
 export class Writers {
   readonly #session: LiveSession
+  // Most sessions need none of these tables.
   /** Messages whose writer waits for room. */
-  readonly #waiting = new Map<OutgoingMessage, Deferred<void>>()
-  readonly #withdrawn = new WeakSet<OutgoingMessage>()
+  #waiting: Map<OutgoingMessage, Deferred<void>> | undefined
+  #withdrawn: WeakSet<OutgoingMessage> | undefined
   /** Streams that messages are being made of. */
-  readonly #streams = new Map<OutgoingMessage, unknown>()
+  #streams: Map<OutgoingMessage, unknown> | undefined
 
   constructor(session: LiveSession) {
     this.#session = session
@@ -181,6 +182,7 @@ export class Writers {
   /** Resolves when there is room to write more of the message, or when nothing of it is wanted any more. */
   async drained(message: OutgoingMessage): Promise<void> {
     if (!message.waiting || this.#session.over) return
+    this.#waiting ??= new Map()
     let waiting = this.#waiting.get(message)
     if (waiting === undefined) {
       waiting = deferred()
@@ -192,7 +194,7 @@ export class Writers {
   /** Resolves when the message has left whole. @throws ClosedError when it never will: taken back, or its channel or session ended first */
   async sent(message: OutgoingMessage): Promise<void> {
     while (!message.sent) {
-      if (this.#session.over || message.channel.state === 'closed' || this.#withdrawn.has(message)) {
+      if (this.#session.over || message.channel.state === 'closed' || this.#withdrawn?.has(message)) {
         throw this.#session.closing('The message was not sent')
       }
       await this.#session.moved.wait()
@@ -201,32 +203,34 @@ export class Writers {
 
   /** A message is being made of a stream. */
   read(message: OutgoingMessage, stream: unknown): void {
+    this.#streams ??= new Map()
     this.#streams.set(message, stream)
   }
 
   /** Whether what the stream gives is still wanted. */
   reading(message: OutgoingMessage): boolean {
-    return this.#streams.has(message)
+    return this.#streams?.has(message) ?? false
   }
 
   done(message: OutgoingMessage): void {
-    this.#streams.delete(message)
+    this.#streams?.delete(message)
   }
 
   /** Nobody wants the rest of the message: its stream need not give it. */
   drop(message: OutgoingMessage): void {
-    const stream = this.#streams.get(message)
-    if (this.#streams.delete(message)) letGo(stream)
+    const stream = this.#streams?.get(message)
+    if (this.#streams?.delete(message)) letGo(stream)
   }
 
   /** A channel is closed: nothing of its messages leaves any more. */
   dropClosed(): void {
-    for (const message of this.#streams.keys()) if (message.channel.state === 'closed') this.drop(message)
+    for (const message of this.#streams?.keys() ?? []) if (message.channel.state === 'closed') this.drop(message)
   }
 
   /** Takes back a message of which nothing has left. @returns false when it is too late for that */
   withdraw(message: OutgoingMessage): boolean {
     if (!this.#session.engine.withdraw(message)) return false
+    this.#withdrawn ??= new WeakSet()
     this.#withdrawn.add(message)
     this.drain(message)
     this.#session.moved.rouse()
@@ -237,14 +241,14 @@ export class Writers {
 
   /** There is room for more of the message. */
   drain(message: OutgoingMessage): void {
-    this.#waiting.get(message)?.resolve()
-    this.#waiting.delete(message)
+    this.#waiting?.get(message)?.resolve()
+    this.#waiting?.delete(message)
   }
 
   /** The session is over. */
   end(): void {
-    for (const waiting of this.#waiting.values()) waiting.resolve()
-    this.#waiting.clear()
-    for (const message of this.#streams.keys()) this.drop(message)
+    for (const waiting of this.#waiting?.values() ?? []) waiting.resolve()
+    this.#waiting?.clear()
+    for (const message of this.#streams?.keys() ?? []) this.drop(message)
   }
 }
