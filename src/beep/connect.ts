@@ -41,7 +41,7 @@ export async function connect(options: ConnectOptions): Promise<Session> {
     socket.destroy()
     throw error
   }
-  return attach(socket, 'initiator', options, signal)
+  return begin(socket, 'initiator', options, signal)
 }
 
 /**
@@ -55,12 +55,27 @@ export async function attach(
   options: SessionOptions = {},
   signal?: AbortSignal,
 ): Promise<Session> {
-  let session: LiveSession
   try {
     checkOptions(options)
+  } catch (error) {
+    transport.destroy()
+    throw error
+  }
+  return begin(transport, role, options, signal)
+}
+
+/** The same, with options that have been looked at. */
+async function begin(
+  transport: Duplex,
+  role: Role,
+  options: SessionOptions,
+  signal: AbortSignal | undefined,
+): Promise<LiveSession> {
+  let session: LiveSession
+  try {
     session = new LiveSession(transport, role, options)
   } catch (error) {
-    // Options that are nonsense, or that no greeting can say.
+    // They ask for a greeting that cannot be said.
     transport.destroy()
     throw error
   }
