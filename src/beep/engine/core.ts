@@ -27,7 +27,8 @@ export class Core {
   management: { progress(channel: Channel): void } | undefined
   readonly #load: Load = noLoad()
   readonly #budget: Budget
-  #creditKept: Channel[] = []
+  /** Channels with credit that is not worth a SEQ of its own yet. */
+  readonly #creditKept = new Set<Channel>()
   readonly #closed = new Set<number>()
   #events: Event[] = []
   #head = 0
@@ -84,6 +85,8 @@ export class Core {
 
   forget(channel: Channel): void {
     this.channels.delete(channel.number)
+    // Many may be opened and closed before credit is said again: none of them is kept for that.
+    this.#creditKept.delete(channel)
     channel.receiving.release(this.#budget)
     for (const message of channel.abandon()) this.wake(message)
     this.#closed.add(channel.number)
@@ -120,22 +123,22 @@ export class Core {
     if (channel.receiving.consume(owed, this.limits.maxWindow, this.#budget)) this.scheduler.credit(channel)
     else if (!channel.creditKept) {
       channel.creditKept = true
-      this.#creditKept.push(channel)
+      this.#creditKept.add(channel)
     }
   }
 
   /** Whether a channel has credit for the peer that is not worth a SEQ of its own yet. */
   get keepsCredit(): boolean {
-    return this.#creditKept.length > 0
+    return this.#creditKept.size > 0
   }
 
   /** Says it all the same. */
   sayCredit(): void {
     for (const channel of this.#creditKept) {
       channel.creditKept = false
-      if (channel.state !== 'closed' && channel.receiving.creditable) this.scheduler.credit(channel)
+      if (channel.receiving.creditable) this.scheduler.credit(channel)
     }
-    this.#creditKept = []
+    this.#creditKept.clear()
   }
 
   /** Whether who writes the message should wait: enough of it is queued; or enough of all replies together, and something of this one. */

@@ -1,4 +1,6 @@
 // What is left when something ends early: counts that must come back to nothing, credit that was withheld, closes that waited.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from '@jest/globals'
 import { HIGH_WATER } from '../limits.js'
 import { ask, consume, E, I, I1, L, L1, octets, reply } from './test-kit.js'
@@ -39,6 +41,29 @@ describe('credit that is less than half a window', () => {
     peer.engine.sayCredit()
     expect(peer.heard().filter(({ channel }) => channel === 1)).toEqual([])
   })
+})
+
+/** A session with credit to say for a channel that has been closed. */
+function closed(): { peer: ReturnType<typeof I1>; channel: WeakRef<object> } {
+  const peer = I1()
+  const { engine } = peer
+  const channel = new WeakRef(ask(engine).channel)
+  peer.heard()
+  consume(engine, peer.say('RPY', 1, 0, '\r\nx'))
+  engine.close(1)
+  peer.heard()
+  peer.manage('RPY', 2, '<ok />')
+  return { peer, channel }
+}
+
+test('a channel that is closed is not kept for the credit that it had', async () => {
+  const { peer, channel } = closed()
+  expect(peer.engine.keepsCredit).toBe(true) // that of channel 0
+  setFlagsFromString('--expose-gc')
+  // A WeakRef is strong until the end of the turn that made it.
+  await new Promise(setImmediate)
+  runInNewContext('gc')()
+  expect(channel.deref()).toBeUndefined()
 })
 
 test('R3080-2.6.3-04 the rest of a MSG that is refused early no longer counts', () => {
