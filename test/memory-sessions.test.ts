@@ -24,7 +24,7 @@ describe('sessions and channels without number', () => {
   })
 
   test('5000 channels of a session, opened and closed again', async () => {
-    const session = await connect({ host: '127.0.0.1', port })
+    await using session = await connect({ host: '127.0.0.1', port })
     const round = async () => {
       const channels = await Promise.all(Array.from({ length: 100 }, () => session.start(ECHO)))
       await Promise.all(channels.map(async (channel) => (await channel.request('x')).text()))
@@ -35,7 +35,6 @@ describe('sessions and channels without number', () => {
     for (let n = 0; n < 50; n++) await round()
     await served()
     await within(LEAK)
-    await session.release()
   })
 
   test('300 sessions, opened and released again', async () => {
