@@ -65,6 +65,25 @@ test.each(['stranger', 'remembered', 'introduced', 'vouched'] as const)(
   },
 )
 
+test('who is trusted otherwise meanwhile takes a place from then on: those that have been silent for longest give way', async () => {
+  const here = house()
+  const { ofKey } = places('stranger')
+  const { together } = places('remembered')
+  const all = []
+  for (let key = 0; key * (ofKey - 1) <= together; key++) {
+    const [first, ...others] = Array.from({ length: ofKey }, () => here.begin(`stranger ${key}`))
+    first!.terminate()
+    await first!.closed
+    here.trust.set(`stranger ${key}`, 'remembered')
+    all.push(...others)
+  }
+  const friend = here.begin('vouched 1')
+  here.guests.look()
+  const left = all.filter(({ over }) => over === '')
+  expect(left).toEqual(all.slice(-together))
+  expect([all.length > together, friend.over]).toEqual([true, ''])
+})
+
 test('a session that ends leaves its place', async () => {
   const here = house()
   const sessions = Array.from({ length: places('vouched').ofKey }, () => here.begin('vouched 1'))

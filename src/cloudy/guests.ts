@@ -65,6 +65,23 @@ export class Guests {
       else if (places.silence !== undefined && now - visit.moved >= places.silence * 1000)
         this.#end(session, `Nothing was said for ${places.silence} s`)
     }
+    this.#count()
+  }
+
+  /** What one thinks of people changes while they are here: all who are trusted the same have no more places for that. */
+  #count(): void {
+    const those = new Map<Trust, Guest[]>()
+    for (const [session, { fingerprint }] of this.#visits) {
+      const trust = this.#trustOf(fingerprint)
+      const others = those.get(trust)
+      if (others === undefined) those.set(trust, [session])
+      else others.push(session)
+    }
+    for (const [trust, sessions] of those) {
+      const beyond = sessions.length - (placesOf(trust)?.together ?? 0)
+      for (const session of sessions.slice(0, Math.max(0, beyond)))
+        this.#end(session, 'It had been silent for longest of too many')
+    }
   }
 
   #makeRoom(most: number, counts: (visit: Visit) => boolean): void {
