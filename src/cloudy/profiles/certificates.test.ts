@@ -121,6 +121,25 @@ describe('who asks', () => {
   })
 })
 
+describe('who asks and breaks the session with it', () => {
+  test('leaves nothing behind that counts as at work', async () => {
+    here = await world({ bob, trust: 'stranger' })
+    const { friend, atBob } = await here.dial(ada)
+    const { channel } = await startCertificates(friend.session, ada.certificate)
+    const question = { ...json({ certificates: [] }) }
+    await all(channel.send(question))
+    const { tls } = friend.session
+    const { octetsSent } = channel.traffic
+    const payload = `Content-Type: ${JSON_TEXT}\r\n\r\n${question.body}`
+    // In one piece: the question is taken up, and its session is over before it has been read.
+    tls!.write(`MSG ${channel.number} 1 . ${octetsSent} ${payload.length}\r\n${payload}END\r\nno frame\r\n`)
+    expect(await atBob.closed).toMatchObject({ kind: 'terminated', by: 'us' })
+    // The handler comes to its end among the microtasks.
+    await new Promise(setImmediate)
+    expect(() => here.gate.check(ada.fingerprint, 'certificates', 0)).not.toThrow()
+  })
+})
+
 describe('a false peer', () => {
   const serving = (answers: readonly unknown[], initial = bob.certificate.der): Profile => ({
     uri: CERTIFICATES,

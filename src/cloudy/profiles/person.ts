@@ -141,6 +141,8 @@ function untilClosed(channel: Channel, admission: Admission): Admission {
     open = all
     admissions.set(channel, all)
     void channel.closed.then(() => {
+      // One whose question was read while its channel ended comes after this, and hears at once that it is closed.
+      admissions.delete(channel)
       for (const each of all) each[Symbol.dispose]()
     })
   }
