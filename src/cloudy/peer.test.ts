@@ -10,7 +10,8 @@ import { signCard, verifyCard } from './calling-card.js'
 import { advertise, defaultHost } from './discovery/bonjour.js'
 import { Identity } from './identity.js'
 import { Peer, type PeerOptions, type Seen } from './peer.js'
-import { RIGHTS } from './trust.js'
+import { OBJECTS } from './profiles/uris.js'
+import { RIGHTS, SESSION_LIMITS } from './trust.js'
 import { MAX_UNTUNED } from './untuned.js'
 
 let ada: Identity
@@ -293,6 +294,14 @@ describe('what friends do', () => {
     const { friend } = await friends({ onFriend: (_person, session) => met.resolve(session) })
     await friend.release()
     expect((await (await met.promise).closed).kind).toBe('released')
+  })
+
+  test('has the channels that RFC 3080 §2.3 asks for, and no more', async () => {
+    const { friend } = await friends({})
+    const { maxChannels } = SESSION_LIMITS
+    await Promise.all(Array.from({ length: maxChannels }, () => friend.session.start(OBJECTS)))
+    await expect(friend.session.start(OBJECTS)).rejects.toMatchObject({ replyCode: 550 })
+    await friend.release()
   })
 })
 

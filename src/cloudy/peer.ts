@@ -21,7 +21,7 @@ import { type ObjectsOptions, objects } from './profiles/objects.js'
 import { personOf, verifyKey } from './profiles/person.js'
 import type { Lane } from './race.js'
 import { PortMapper, type PortMapperOptions, type Reachability } from './reachability/port-mapper.js'
-import { Gate, type Trust } from './trust.js'
+import { Gate, SESSION_LIMITS, type Trust } from './trust.js'
 import { Untuned } from './untuned.js'
 
 export type { Seen } from './discovery/neighbours.js'
@@ -156,6 +156,7 @@ export class Peer implements AsyncDisposable {
     const profile = tls({ ...this.#credentials(), handshakeTimeout, verify: (certificate) => void verifyKey(certificate) })
     const untuned = new Untuned(this.#options.tuningTimeout)
     this.#listener = await listen({
+      ...SESSION_LIMITS,
       port,
       ...(loopbackOnly ? { host: LOOPBACK } : {}),
       profiles: [profile, ...this.#profiles],
@@ -178,11 +179,10 @@ export class Peer implements AsyncDisposable {
       this.#options.onError?.(error)
     })
     const onError = (error: Error) => this.#options.onError?.(error)
-    const { nickname: instance } = identity
     const onAddresses = () => void this.#renew().catch(onError)
     if (this.#card !== undefined)
       this.#advertisement = await advertise({
-        instance,
+        instance: identity.nickname,
         host,
         port: this.port,
         card: this.#card,
@@ -309,7 +309,7 @@ export class Peer implements AsyncDisposable {
 
   /** One address: a session in which TLS has proved the key, or none at all. */
   async #reach(fingerprint: Fingerprint, { host, port }: KnownAddress, { signal, connected }: Lane): Promise<Session> {
-    const clear = await connect({ host, port, profiles: this.#profiles, signal })
+    const clear = await connect({ ...SESSION_LIMITS, host, port, profiles: this.#profiles, signal })
     connected()
     const onAbort = () => clear.terminate(signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })

@@ -60,6 +60,12 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
+/**
+ * What one session may hold, whoever it is with. The channels are those that RFC 3080 §2.3 asks of every peer, and what comes on them unread is at
+ * most 2 MiB: a file has a channel to itself, and with it the whole window.
+ */
+export const SESSION_LIMITS = { maxChannels: 256, maxSessionWindow: MIB } as const
+
 /** The table. */
 export const RIGHTS = {
   stranger: {

@@ -86,6 +86,7 @@ export interface CloudyProfile {
 /** Offers the profile inside TLS only, and does only what the gate lets in: the one place where the table of trust is enforced. */
 export function forPeople(profile: CloudyProfile, gate: Gate): Profile {
   const { uri, actions } = profile
+  const readings = new Readings()
   const assertAllowed = ({ fingerprint }: IdentityCertificate): void => {
     if (!actions.some((action) => gate.allows(fingerprint, action))) throw new ReplyError(537, 'this is not for you here')
   }
@@ -100,7 +101,8 @@ export function forPeople(profile: CloudyProfile, gate: Gate): Profile {
       const person = personOf(channel.session)
       // Before one octet is read: whoever is blocked is blocked at once, on channels that are open, too.
       assertAllowed(person)
-      const { action, octets, perform } = await profile.read(message, { person, channel, context })
+      const read = () => profile.read(message, { person, channel, context })
+      const { action, octets, perform } = await readings.during(person.fingerprint, read)
       const admission = gate.admit(person.fingerprint, action, octets)
       let reply: Reply
       try {
@@ -114,6 +116,30 @@ export function forPeople(profile: CloudyProfile, gate: Gate): Profile {
       return reply
     },
   })
+}
+
+/**
+ * Questions of one key, of one profile, that are read at a time; one more is refused. What is half said is held before the gate knows what it is, and
+ * somebody may open channels without number and end nothing that they begin. All of them together hold no more than so many questions.
+ */
+export const MAX_READINGS = 16
+
+class Readings {
+  readonly #counts = new Map<Fingerprint, number>()
+
+  /** @throws ReplyError 450 when too many are under way, or what `read` throws */
+  async during<Read>(fingerprint: Fingerprint, read: () => Read | Promise<Read>): Promise<Read> {
+    const count = this.#counts.get(fingerprint) ?? 0
+    if (count >= MAX_READINGS) throw new ReplyError(450, 'too much of yours is half said')
+    this.#counts.set(fingerprint, count + 1)
+    try {
+      return await read()
+    } finally {
+      const left = this.#counts.get(fingerprint)! - 1
+      if (left === 0) this.#counts.delete(fingerprint)
+      else this.#counts.set(fingerprint, left)
+    }
+  }
 }
 
 /** It goes on for as long as answers come. */
