@@ -21,12 +21,17 @@ beforeAll(async () => {
 function watching(self?: Identity) {
   const clock = { now: START }
   const events: string[] = []
+  /** How often the addresses of this machine were asked for. */
+  const looks = { count: 0 }
   const note = (what: string) => (seen: Seen) =>
     void events.push(`${what} ${seen.card.nickname} ${seen.card.sequence} ${seen.addresses.join()}`)
   const neighbours = new Neighbours({
     self: self?.fingerprint,
     now: () => clock.now,
-    isOwn: (address) => OWN.includes(address),
+    ownAddresses() {
+      looks.count++
+      return (address) => OWN.includes(address)
+    },
     onAppeared: note('appeared'),
     onChanged: note('changed'),
     onGone: note('gone'),
@@ -34,7 +39,7 @@ function watching(self?: Identity) {
   })
   /** What has been told since the last time. */
   const told = () => events.splice(0)
-  return { neighbours, clock, told }
+  return { neighbours, clock, told, looks }
 }
 
 function cardOf(identity: Identity, sequence: number, more: Partial<CardFields> & { now?: number } = {}): Promise<Uint8Array> {
@@ -294,6 +299,17 @@ describe('a flood', () => {
     expect(neighbours.sizes).toMatchObject({ outcomes: 0, waiting: 0 })
   })
 
+  test('of sightings asks the system for the addresses of this machine once a second', async () => {
+    const { neighbours, clock, looks } = watching()
+    const addresses = Array.from({ length: 16 }, (_, n) => `192.0.2.${n + 1}`)
+    const card = await cardOf(ada, 1, { addresses: addresses.slice(0, 8) })
+    for (let n = 0; n < 64; n++) neighbours.sighted(sighting(card, { instance: `n${n}`, addresses }))
+    expect(looks.count).toBe(1)
+    clock.now += 1000
+    neighbours.sighted(sighting(card, { addresses }))
+    expect(looks.count).toBe(2)
+  })
+
   test('of places where one person is announced is kept within bounds', async () => {
     const { neighbours } = watching()
     const card = await cardOf(ada, 1)
@@ -337,7 +353,7 @@ test('whatever is announced: who appears was not there, who goes was, and no car
       const there = new Map<string, number>()
       const neighbours = new Neighbours({
         now: () => clock.now,
-        isOwn: () => false,
+        ownAddresses: () => () => false,
         onAppeared({ card }) {
           expect(there.has(card.fingerprint)).toBe(false)
           there.set(card.fingerprint, card.sequence)

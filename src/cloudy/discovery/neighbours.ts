@@ -35,6 +35,8 @@ const UNTIMELY: readonly string[] = ['expired', 'from-future'] satisfies ObjectR
 /** Cards that have expired, or will have been issued, are looked at again: so many at a time, after so many milliseconds. */
 const UNTIMELY_AT_ONCE = 8
 const UNTIMELY_INTERVAL = 1000
+/** Milliseconds for which the addresses of this machine are what they were: to ask the system for each sighting would cost more than to judge it. */
+const OWN_INTERVAL = 1000
 
 /** Somebody whose card is believed. Seen is not met: only TLS proves that they are there. */
 export interface Seen {
@@ -52,8 +54,8 @@ export interface NeighboursOptions {
   readonly self?: Fingerprint | undefined
   /** Milliseconds since 1970. */
   now(): number
-  /** Whether an address is one of this machine: by announcing it, only somebody on this machine is found there. */
-  isOwn(address: string): boolean
+  /** Tells apart the addresses of this machine as they are now: by announcing one, only somebody on this machine is found there. Asked for once a second. */
+  ownAddresses(): (address: string) => boolean
   onAppeared?(seen: Seen): void
   /** Somebody shows a newer card, or is at other addresses. */
   onChanged?(seen: Seen, before: Seen): void
@@ -93,6 +95,8 @@ export class Neighbours {
   /** By place, what is not believed because of the time alone; what was looked at last is at the end. */
   readonly #untimely = new Map<string, Sighting>()
   #lookedAgain = Number.NEGATIVE_INFINITY
+  #isOwn: (address: string) => boolean = () => false
+  #lookedAtOurs = Number.NEGATIVE_INFINITY
 
   constructor(options: NeighboursOptions) {
     this.#options = options
@@ -206,9 +210,16 @@ export class Neighbours {
    * Two peers on one machine find each other all the same, since they hear each other from an address of it.
    */
   #withoutOurs(sighting: Sighting): Sighting {
-    const { isOwn } = this.#options
-    if (isOwn(sighting.source)) return sighting
-    return { ...sighting, addresses: sighting.addresses.filter((address) => !isOwn(address)) }
+    this.#lookAtOurs()
+    if (this.#isOwn(sighting.source)) return sighting
+    return { ...sighting, addresses: sighting.addresses.filter((address) => !this.#isOwn(address)) }
+  }
+
+  #lookAtOurs(): void {
+    const now = this.#options.now()
+    if (Math.abs(now - this.#lookedAtOurs) < OWN_INTERVAL) return
+    this.#lookedAtOurs = now
+    this.#isOwn = this.#options.ownAddresses()
   }
 
   #believe(sighting: Sighting, card: CallingCard, addresses: readonly string[]): void {

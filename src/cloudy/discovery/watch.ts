@@ -1,5 +1,5 @@
 // The people around, kept up to date: looking on the link and judging what is seen, with the clock of the system.
-import { isOwn } from '../reachability/address.js'
+import { ownAmong } from '../reachability/address.js'
 import { browse } from './bonjour.js'
 import type { LinkOptions } from './links.js'
 import { Neighbours, type NeighboursOptions } from './neighbours.js'
@@ -8,7 +8,7 @@ import { Neighbours, type NeighboursOptions } from './neighbours.js'
 const MAX_PAUSE = 1000
 const MIN_PAUSE = 20
 
-export interface WatchOptions extends LinkOptions, Omit<NeighboursOptions, 'now' | 'isOwn'> {
+export interface WatchOptions extends LinkOptions, Omit<NeighboursOptions, 'now' | 'ownAddresses'> {
   /** Milliseconds since 1970; the clock by default. */
   readonly now?: (() => number) | undefined
 }
@@ -26,7 +26,7 @@ export interface Watch {
  */
 export async function watchNeighbours(options: WatchOptions): Promise<Watch> {
   const { now = Date.now } = options
-  const neighbours = new Neighbours({ ...options, now, isOwn })
+  const neighbours = new Neighbours({ ...options, now, ownAddresses: () => ownAmong() })
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   const arm = () => {

@@ -94,12 +94,18 @@ export function isOnLink(address: string, interfaces: Interfaces = interfacesNow
 
 /** Whether an address, with a zone id or without, is that of an interface of ours other than the loopback: what is sent there never leaves this machine. */
 export function isOwn(address: string, interfaces: Interfaces = interfacesNow()): boolean {
-  const [plain = ''] = address.split('%')
-  const family = isIP(plain)
-  if (family === 0) return false
+  return ownAmong(interfaces)(address)
+}
+
+/** `isOwn` for many addresses: to ask the system for its interfaces takes longer than to look all of them up. */
+export function ownAmong(interfaces: Interfaces = interfacesNow()): (address: string) => boolean {
   const list = new BlockList()
   for (const own of outward(interfaces)) list.addAddress(own.address, own.family === 'IPv4' ? 'ipv4' : 'ipv6')
-  return list.check(plain, family === 4 ? 'ipv4' : 'ipv6')
+  return (address) => {
+    const [plain = ''] = address.split('%')
+    const family = isIP(plain)
+    return family !== 0 && list.check(plain, family === 4 ? 'ipv4' : 'ipv6')
+  }
 }
 
 function outward(interfaces: Interfaces): readonly NetworkInterfaceInfo[] {
