@@ -48,7 +48,7 @@ function answerPcp(request: Buffer, { code = 0, epoch = 1000, port = 40_000, lif
 }
 
 /** The answer to a NAT-PMP request. */
-function answerNatPmp(request: Buffer, { code = 0, epoch = 1000, address = [44, 128, 0, 1] } = {}): Buffer {
+function answerNatPmp(request: Buffer, { code = 0, epoch = 1000, address = [44, 128, 0, 1], lifetime = 3600 } = {}): Buffer {
   const address0 = request[1] === 0
   const answer = Buffer.alloc(address0 ? 12 : 16)
   answer[1] = 128 + request[1]!
@@ -57,7 +57,7 @@ function answerNatPmp(request: Buffer, { code = 0, epoch = 1000, address = [44, 
   if (address0) answer.set(address, 8)
   else {
     request.copy(answer, 8, 4, 8)
-    answer.writeUInt32BE(3600, 12)
+    answer.writeUInt32BE(lifetime, 12)
   }
   return answer
 }
@@ -194,6 +194,18 @@ describe('PCP with a gateway', () => {
     expect(await pcp({ gateway, nonce, ...options }).map(wish, never)).toMatchObject({ kind: 'failed', reason })
   })
 
+  test('what is granted for no time is refused, also when it is looked at', async () => {
+    const options = await fake((socket, datagram, from) =>
+      socket.send(answerPcp(datagram, { lifetime: 0 }), from.port, from.address),
+    )
+    const client = pcp({ gateway, nonce, clock: () => 5, ...options })
+    const refused = { kind: 'failed', reason: 'refused', detail: 'the router grants it for no time' }
+    expect(await client.map(wish, never)).toEqual(refused)
+    const checks = []
+    for (let n = 0; n < 5; n++) checks.push(await client.check(wish, grant, never))
+    expect(checks.at(-1)).toEqual(refused)
+  })
+
   test('a server that cannot be asked for its clock alone tells it with the refusal', async () => {
     const options = await fake((socket, datagram, from) => socket.send(answerPcp(datagram, { code: 4 }), from.port, from.address))
     expect(await pcp({ gateway, nonce, ...options }).check(wish, grant, never)).toEqual({ kind: 'kept' })
@@ -238,6 +250,14 @@ describe('NAT-PMP with a gateway', () => {
     expect(client.heard?.(Buffer.of(1), grant)).toBeUndefined()
     await client.unmap(wish, grant, never)
     expect([...requests.at(-1)!.subarray(6)]).toEqual([0, 0, 0, 0, 0, 0])
+  })
+
+  test('what is granted for no time is refused', async () => {
+    const options = await fake((socket, datagram, from) =>
+      socket.send(answerNatPmp(datagram, { lifetime: 0 }), from.port, from.address),
+    )
+    const refused = { kind: 'failed', reason: 'refused', detail: 'the router grants it for no time' }
+    expect(await natPmp({ gateway, ...options }).map(wish, never)).toEqual(refused)
   })
 
   test('sees that we slept: the clock of the router went on, ours did not', async () => {

@@ -10,7 +10,7 @@ import {
   type NatPmpAnswer,
   type NatPmpQuestion,
 } from './nat-pmp.js'
-import { type Failure, type FailureReason, failed, type MappingProtocol } from './protocol.js'
+import { type Failure, type FailureReason, failed, leased, type MappingProtocol } from './protocol.js'
 
 const CHECK_INTERVAL = 60_000
 
@@ -63,7 +63,7 @@ export function natPmp({ gateway, clock = () => performance.now() / 1000, ...opt
       if (answer.kind !== 'mapped') return judge(answer)
       runsOn(answer.epoch)
       const { externalPort } = answer
-      return { kind: 'granted', externalAddress: place.externalAddress, externalPort, lifetime: answer.lifetime }
+      return leased({ externalAddress: place.externalAddress, externalPort, lifetime: answer.lifetime })
     },
     async check(_wish, grant, signal) {
       const answer = await put(encodeAddressRequest(), 'address', signal)

@@ -4,7 +4,7 @@ import { type Epoch, isSamePcpEpoch } from './epoch.js'
 import type { Gateway } from './gateway.js'
 import { decodeAnnouncement as decodeNatPmpAnnouncement, saysNatPmp } from './nat-pmp.js'
 import { decodeAnnouncement, decodeAnswer, encodeAnnounce, encodeMap, type PcpAnswer, type PcpQuestion } from './pcp.js'
-import { type Failure, type FailureReason, failed, type MappingProtocol, type Outcome, type Wish } from './protocol.js'
+import { type Failure, type FailureReason, failed, leased, type MappingProtocol, type Outcome, type Wish } from './protocol.js'
 
 const ANY = '0.0.0.0'
 const CHECK_INTERVAL = 60_000
@@ -63,7 +63,7 @@ export function pcp({ gateway, nonce, clock = () => performance.now() / 1000, ..
     if (answer.kind !== 'mapped') return judge(answer)
     runsOn(answer.epoch)
     const { externalAddress, externalPort, lifetime } = answer
-    return { kind: 'granted', externalAddress, externalPort, lifetime }
+    return leased({ externalAddress, externalPort, lifetime })
   }
 
   return {

@@ -77,3 +77,8 @@ export type ProtocolMaker = (gateway: Gateway, memory: { readonly nonce: Uint8Ar
 export function failed(reason: FailureReason, detail: string): Failure {
   return { kind: 'failed', reason, detail }
 }
+
+/** A grant of PCP or NAT-PMP: there, no time is what the answer to a removal says, and not for ever. */
+export function leased(grant: Grant): Outcome {
+  return grant.lifetime === 0 ? failed('refused', 'the router grants it for no time') : { kind: 'granted', ...grant }
+}
