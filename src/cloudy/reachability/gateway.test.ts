@@ -31,3 +31,10 @@ test('whatever the table is, there is an address or none', async () => {
   const found = await findGateway()
   expect(found === undefined || found.localAddress.split('.').length === 4).toBe(true)
 })
+
+test('is not known while descriptors have run out; whatever else goes wrong means that there is none', async () => {
+  const failing = (code?: string) => findGateway(() => Promise.reject(Object.assign(new Error(code), { code })))
+  for (const code of ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']) await expect(failing(code)).rejects.toThrow(code)
+  for (const code of ['ENOENT', undefined]) expect(await failing(code)).toBeUndefined()
+  expect(await findGateway(async () => '127.0.0.1')).toEqual({ address: '127.0.0.1', localAddress: '127.0.0.1' })
+})

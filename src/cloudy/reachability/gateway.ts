@@ -14,20 +14,32 @@ export interface Gateway {
   readonly localAddress: string
 }
 
-/** Where IPv4 packets to the world go, or undefined when they go nowhere: no network, no default route, or one without a gateway. */
-export async function findGateway(): Promise<Gateway | undefined> {
+/** What the system says when it lacks something for the moment: then it is not known where the packets go. */
+const LACKING: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']
+
+/**
+ * Where IPv4 packets to the world go, or undefined when they go nowhere: no network, no default route, or one without a gateway.
+ * @param ask for tests
+ * @throws Error when the system cannot tell at the moment, as when descriptors have run out
+ */
+export async function findGateway(ask = process.platform === 'linux' ? readTable : askSystem): Promise<Gateway | undefined> {
   try {
-    const gateway = process.platform === 'linux' ? gatewayIn(await readFile('/proc/net/route', 'utf8')) : await askSystem()
+    const gateway = await ask()
     if (gateway === undefined || !isIPv4(gateway)) return undefined
     return { address: gateway, localAddress: await localAddressTowards(gateway) }
-  } catch {
+  } catch (error) {
+    if (LACKING.includes((error as NodeJS.ErrnoException).code)) throw error
     // The package throws the same error for "there is none" and for a system that it cannot ask.
     return undefined
   }
 }
 
+async function readTable(): Promise<string | undefined> {
+  return gatewayIn(await readFile('/proc/net/route', 'utf8'))
+}
+
 /** As the system's own program says. Loaded for the systems that need it: it costs a tenth of what a program of ours needs to start. */
-async function askSystem(): Promise<string> {
+async function askSystem(): Promise<string | undefined> {
   // The asynchronous form is not used: while its program runs, a signal ends our process without a goodbye (execa, by signal-exit).
   const { gateway4sync } = await import('default-gateway')
   return gateway4sync().gateway

@@ -113,7 +113,8 @@ function renewalFailed(state: Mapped, now: number): MapperState {
   const left = state.expires - now
   if (left <= SHORTEST_RENEWAL) return { phase: 'seeking', at: now, failures: 0 }
   const pause = Math.min(Math.max(left / 2, SHORTEST_RENEWAL), ENDLESS_RENEWAL)
-  return { ...state, renewAt: now + pause }
+  // The failure may be that of a look: it is not due again at once.
+  return { ...state, renewAt: now + pause, checkAt: Math.max(state.checkAt, now + UNANSWERED_INTERVAL) }
 }
 
 function rest(state: MapperState, now: number): MapperState {

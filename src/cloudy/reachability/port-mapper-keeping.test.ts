@@ -109,6 +109,41 @@ describe('keeping', () => {
     expect(told).toEqual(['mapped 44.128.0.1:40000 PCP', 'lost 40000', 'mapped 44.128.0.1:40000 PCP'])
   })
 
+  test('while the system cannot tell the gateway the mapping stays, and the error is told once', async () => {
+    const errors: unknown[] = []
+    const emfile = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
+    const look = { error: undefined as Error | undefined, count: 0 }
+    const findGateway = async () => {
+      look.count++
+      if (look.error !== undefined) throw look.error
+      return gateway
+    }
+    const { start, clock, pcp, granting, told, mapper } = await world({ findGateway, onError: (error) => errors.push(error) })
+    granting(pcp)
+    await start()
+    look.error = emfile
+    await clock.advance(79_999)
+    expect([look.count, errors]).toEqual([3, [emfile]])
+    look.error = undefined
+    await clock.advance(1)
+    expect(pcp.log).toEqual(['map 0', 'check'])
+    look.error = emfile
+    await clock.advance(60_000)
+    expect(errors).toEqual([emfile, emfile])
+    expect(told).toEqual(['mapped 44.128.0.1:40000 PCP'])
+    expect(mapper.reachability).toMatchObject({ gateway, mapping: grant })
+  })
+
+  test('that the system could not tell the gateway is not told as a network without one', async () => {
+    const gateways = [() => Promise.reject(new Error('EMFILE')), async () => gateway]
+    const { start, clock, pcp, granting, told, mapper } = await world({ findGateway: () => gateways.shift()!(), onError() {} })
+    granting(pcp)
+    await start()
+    expect([told, (await mapper.settled()).problem]).toEqual([[], undefined])
+    await clock.advance(15_000)
+    expect(told).toEqual(['mapped 44.128.0.1:40000 PCP'])
+  })
+
   test('what leads to an address that is ours no more is given back, before anything else is asked for', async () => {
     const { start, clock, upnp, granting, state, change, protocols } = await world()
     granting(upnp, { lifetime: 0 })

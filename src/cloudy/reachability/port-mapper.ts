@@ -48,7 +48,7 @@ export interface PortMapperOptions {
   onLost?(mapping: Mapping): void
   /** Routers were asked, and the world cannot reach us. They are asked again later; then it is told again if it is another problem. */
   onProblem?(problem: Problem): void
-  /** Something beside the point went wrong, such as the file of the memory. */
+  /** Something beside the point went wrong, such as the file of the memory; or the system cannot tell the gateway, once until it can again. */
   onError?(error: unknown): void
   /** What follows is for tests. */
   readonly clock?: Clock | undefined
@@ -83,6 +83,10 @@ export class PortMapper implements AsyncDisposable {
   #state = OFF
   #memory: Memory = blankMemory()
   #gateway: Gateway | undefined
+  /** That there is no gateway is known only once the system could tell. */
+  #isGatewayKnown = false
+  /** Our own side fails, and that has been told. */
+  #isFailing = false
   /** The protocol of the mapping, or the one that is being asked. */
   #protocol: MappingProtocol | undefined
   #attempts: readonly Attempt[] = []
@@ -120,7 +124,7 @@ export class PortMapper implements AsyncDisposable {
   get reachability(): Reachability {
     const mapping = mappingOf(this.#state)
     const direct = isPublic(this.#gateway?.localAddress ?? '')
-    const wasRefused = this.#state.phase === 'seeking' && this.#state.failures > 0
+    const wasRefused = this.#isGatewayKnown && this.#state.phase === 'seeking' && this.#state.failures > 0
     const problem = wasRefused && !direct ? diagnose(this.#gateway, this.#attempts) : undefined
     return { gateway: this.#gateway, direct, mapping, attempts: this.#attempts, problem }
   }
@@ -184,9 +188,12 @@ export class PortMapper implements AsyncDisposable {
     let event: MapperEvent
     try {
       event = await this.#operate(operation, signal)
+      this.#isFailing = false
     } catch (error) {
       if (signal.aborted) return
-      this.#options.onError?.(error)
+      // As when descriptors have run out: what was known stays.
+      if (!this.#isFailing) this.#options.onError?.(error)
+      this.#isFailing = true
       event = { kind: 'failed', final: false }
     }
     if (signal.aborted) return
@@ -199,6 +206,7 @@ export class PortMapper implements AsyncDisposable {
     signal.throwIfAborted()
     const before = this.#gateway
     this.#gateway = gateway
+    this.#isGatewayKnown = true
     const same = gateway?.address === before?.address && gateway?.localAddress === before?.localAddress
     const mapping = mappingOf(this.#state)
     if (operation === 'seek' || mapping === undefined || this.#protocol === undefined) return this.#seek(gateway, signal)
