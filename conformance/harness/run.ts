@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly expectations?: Expectations | undefined
   /** Stops the run: cases under way are given up, and those that have not begun are not run. */
   readonly signal?: AbortSignal | undefined
-  /** Told of each case that begins and of each that has ended. */
+  /** Told of each case that begins and of each that has ended; once more of one when the target turns out to have died of it. */
   onBegin?(one: Case): void
   onResult?(result: CaseResult, done: number, total: number): void
 }
@@ -41,7 +41,7 @@ const LEAST_SAMPLES = 20
 const SAMPLES_TIME = 10_000
 /** Time for shrinking a sample that fails. */
 const SHRINKING_TIME = 10_000
-/** Milliseconds that a target has between two samples to be seen dead. */
+/** Milliseconds that a target has between two samples, or behind a case that left the connection open, to be seen dead. */
 const GLANCE = 3
 /** A case that takes longer than this many patiences is given up, whatever it does. */
 const PATIENCES = 12
@@ -90,33 +90,47 @@ export async function run(options: RunOptions): Promise<Results> {
   if (first.outcome !== 'passed') throw new CannotRun(`The target does not pass the sanity case (${sanity.sends}): ${first.saw}`)
   let died: string | undefined
   let late = 0
-  const workers = target.role === 'initiator' ? 1 : Math.max(1, options.concurrency)
+  // Of cases that run at a time none could be charged with the death of a program.
+  const workers = target.role === 'initiator' || target.lost !== undefined ? 1 : Math.max(1, options.concurrency)
   /** The cases that ended last: when the target is gone, or hangs, it is one of these that it did not survive. */
-  const recent: { readonly one: Case; readonly whole: Trial['whole'] }[] = []
+  const recent: Judged[] = []
   const stopped = (when: string) => {
     died = when
-    for (const { one, whole } of recent)
-      if (whole !== undefined) results.set(one, { ...results.get(one)!, last: true, log: whole() })
+    for (const { one, trial } of recent)
+      if (trial.whole !== undefined) results.set(one, { ...results.get(one)!, last: true, log: trial.whole() })
+  }
+  /** That it had died of the case before was seen when it was started anew. */
+  const fell = (before: string | undefined) => {
+    const previous = recent.at(-1)
+    if (before === undefined || previous === undefined) return
+    const { one, trial, result } = previous
+    const again = verdict(one, fallen(trial, before), result.milliseconds, options)
+    results.set(one, again.result)
+    options.onResult?.(again.result, results.size, cases.length)
   }
   const pending = [...cases]
   const work = async () => {
     for (let one = pending.shift(); one !== undefined; one = pending.shift()) {
       const stop = died !== undefined ? `the target is gone: ${died}` : options.signal?.aborted ? STOPPED : undefined
       if (stop === undefined) options.onBegin?.(one)
-      const { result, whole } = stop === undefined ? await judge(one, options) : notRun(one, stop)
+      const judged = stop === undefined ? await judge(one, options) : notRun(one, stop)
+      const { result, trial } = judged
+      fell(trial.before)
       late = result.ending === 'timeout' ? late + 1 : 0
       results.set(one, result)
       // What was stopped by us says nothing about the target.
       const ours = options.signal?.aborted ?? false
       if (result.outcome === 'not-run') {
         if (died === undefined && !ours) stopped(`noticed in ${one.id}: ${result.saw}`)
-      } else if (whole !== undefined) {
-        recent.push({ one, whole })
+      } else if (trial.whole !== undefined) {
+        recent.push(judged)
         if (recent.length > LATE + workers) recent.shift()
       }
       if (late >= LATE && died === undefined && !ours) {
         late = 0
-        const { outcome, saw } = (await judge(sanity, options)).result
+        const { result: again, trial } = await judge(sanity, options)
+        const { outcome, saw } = again
+        fell(trial.before)
         if (outcome !== 'passed') stopped(`noticed after ${one.id}: ${saw}`)
       }
       options.onResult?.(result, results.size, cases.length)
@@ -124,7 +138,8 @@ export async function run(options: RunOptions): Promise<Results> {
   }
   await Promise.all(Array.from({ length: workers }, work))
   if (died === undefined && options.signal?.aborted !== true) {
-    const { result: last } = await judge(sanity, options)
+    const { result: last, trial } = await judge(sanity, options)
+    fell(trial.before)
     if (last.outcome !== 'passed') stopped(`the sanity case does not pass any more: ${last.saw}`)
   }
   return {
@@ -140,10 +155,11 @@ export async function run(options: RunOptions): Promise<Results> {
   }
 }
 
-/** A result, and what was said without the bounds of its log. */
+/** What became of a case, and of what it was concluded. */
 interface Judged {
+  readonly one: Case
+  readonly trial: Trial
   readonly result: CaseResult
-  readonly whole: Trial['whole']
 }
 
 /** How far a case came. */
@@ -156,10 +172,13 @@ interface Trial {
   readonly whole?: () => readonly LogEntry[]
   readonly samples?: number
   readonly counterexample?: string
+  /** How the target's program had ended before the case connected: it is the case before that it died of. */
+  readonly before?: string | undefined
 }
 
 function notRun(one: Case, saw: string): Judged {
-  return { result: resultOf(one, { outcome: 'not-run', saw }), whole: undefined }
+  const trial: Trial = { outcome: 'not-run', saw }
+  return { one, trial, result: resultOf(one, trial) }
 }
 
 async function judge(one: Case, options: RunOptions): Promise<Judged> {
@@ -171,16 +190,21 @@ async function judge(one: Case, options: RunOptions): Promise<Judged> {
       : one.samples === undefined
         ? await attempt(one, undefined, options)
         : await sample(one, one.samples, options)
-  if (trial.ending !== 'open' && trial.ending !== undefined) trial = fallen(trial, await options.target.lost?.(DYING))
-  const known = knownDeviation(options.expectations, one.id)
+  // One that ended the connection may have died of the case, and one that did not may die of how it ended.
+  if (trial.ending !== undefined) trial = fallen(trial, await options.target.lost?.(trial.ending === 'open' ? GLANCE : DYING))
+  return verdict(one, trial, Math.round(performance.now() - began), options)
+}
+
+function verdict(one: Case, trial: Trial, milliseconds: number, { expectations }: RunOptions): Judged {
+  const known = knownDeviation(expectations, one.id)
   const fails = trial.outcome === 'failed' || trial.outcome === 'weak'
   const result = {
     ...resultOf(one, trial),
-    milliseconds: Math.round(performance.now() - began),
+    milliseconds,
     ...(known !== undefined && fails ? { known: known.reason } : {}),
     ...(known?.sometimes === false && trial.outcome === 'passed' ? { mended: true } : {}),
   }
-  return { result, whole: trial.whole }
+  return { one, trial, result }
 }
 
 /** The trial of which the target died, if it did: all that was exchanged until then is in its log. */
@@ -198,7 +222,7 @@ function unsupported(one: Case, { target, tls }: RunOptions): string | undefined
 
 function resultOf(one: Case, trial: Trial): CaseResult {
   const { id, title, level, judges, quote, sends, expects } = one
-  const { outcome, saw, ending = 'none', log = [], whole: _, ...rest } = trial
+  const { outcome, saw, ending = 'none', log = [], whole: _, before: __, ...rest } = trial
   return { id, title, level, judges, quote, sends, expects, outcome, saw, ending, milliseconds: 0, ...rest, log }
 }
 
@@ -207,8 +231,14 @@ async function attempt(one: Case, value: unknown, { target, profile, patience, s
   const connections: Connection[] = []
   const peers: Peer[] = []
   let over = false
+  let before: string | undefined
   const open = async (): Promise<Peer> => {
-    const connection = new Connection(await target.open(patience), target.role === 'listener' ? 'I' : 'L', patience)
+    const stream = await target.open(patience).catch((error: Error) => {
+      // It took one connection, so it is there, and takes no other.
+      throw error instanceof Unreachable && connections.length > 0 ? new Failure(`one connection more: ${error.message}`) : error
+    })
+    if (connections.length === 0) before = target.fell?.()
+    const connection = new Connection(stream, target.role === 'listener' ? 'I' : 'L', patience)
     connections.push(connection)
     if (over) connection.destroy()
     const peer = new Peer(connection, target.role, profile, open)
@@ -235,17 +265,17 @@ async function attempt(one: Case, value: unknown, { target, profile, patience, s
     running.catch(() => {})
     const saw = await Promise.race([running, givenUp])
     const [{ ending, log }] = connections as [Connection]
-    return { outcome: 'passed', saw: saw ?? '', ending, log: log.entries, whole: () => wholeOf(connections) }
+    return { outcome: 'passed', saw: saw ?? '', ending, log: log.entries, whole: () => wholeOf(connections), before }
   } catch (error) {
     const log = connections[0]?.log.entries ?? []
     const ending = connections[0]?.ending
     const whole = () => wholeOf(connections)
-    if (error instanceof Unsupported) return { outcome: 'unsupported', saw: error.message, ending, log, whole }
-    if (error instanceof Unreachable) return { outcome: 'not-run', saw: error.message, log: whole() }
+    if (error instanceof Unsupported) return { outcome: 'unsupported', saw: error.message, ending, log, whole, before }
+    if (error instanceof Unreachable) return { outcome: 'not-run', saw: error.message, log: whole(), before }
     if (error instanceof Failure) {
       const outcome = one.level === 'SHOULD' ? 'weak' : 'failed'
       const how = error.ending ?? ending
-      return { outcome, saw: explained(error.message, peers, how), ending: how, log, whole }
+      return { outcome, saw: explained(error.message, peers, how), ending: how, log, whole, before }
     }
     // A fault of the case itself: never silently the target's.
     throw new Error(`The case ${one.id} failed in itself: ${(error as Error).message}`, { cause: error })
@@ -274,6 +304,7 @@ async function sample(one: Case, samples: fc.Arbitrary<unknown>, options: RunOpt
   let failed: Trial | undefined
   let last: Trial | undefined
   let lastValue: unknown
+  let before: string | undefined
   let other: Trial | undefined
   let fault: unknown
   const began = performance.now()
@@ -283,13 +314,16 @@ async function sample(one: Case, samples: fc.Arbitrary<unknown>, options: RunOpt
     if (failed === undefined && tried >= LEAST_SAMPLES && performance.now() - began > SAMPLES_TIME) return true
     if (failed !== undefined && performance.now() - failedAt > SHRINKING_TIME) return true
     try {
-      // One that died of a sample is noticed before the next, which starts it anew.
-      if (last !== undefined && last.ending !== 'open' && failed === undefined) {
-        const lost = await options.target.lost?.(GLANCE)
-        if (lost !== undefined) other = { ...fallen(last, lost), counterexample: fc.stringify(lastValue) }
-        if (lost !== undefined) return true
+      // One that died of a sample is noticed before the next, or else by it, which starts it anew; of which smaller one it died again is no news.
+      const diedOf = (lost: string) => {
+        if (last !== undefined && failed === undefined) other = { ...fallen(last, lost), counterexample: fc.stringify(lastValue) }
+        return other !== undefined
       }
+      const lost = last === undefined || last.ending === 'open' ? undefined : await options.target.lost?.(GLANCE)
+      if (lost !== undefined && diedOf(lost)) return true
       const trial = await attempt(one, value, options)
+      if (trial.before !== undefined && tried > 0 && diedOf(trial.before)) return true
+      if (tried === 0) before = trial.before
       if (failed === undefined) tried++
       if (trial.outcome === 'passed') {
         last = trial
@@ -311,5 +345,5 @@ async function sample(one: Case, samples: fc.Arbitrary<unknown>, options: RunOpt
   await fc.check(property, { numRuns: options.samples ?? SAMPLES, seed: options.seed })
   if (fault !== undefined) throw fault
   const trial = failed ?? other ?? last!
-  return { ...trial, samples: tried }
+  return { ...trial, samples: tried, before }
 }

@@ -22,6 +22,8 @@ export interface Target {
    * @param dying milliseconds that are waited for the end of one that closed a connection because it died
    */
   lost?(dying: number): Promise<string | undefined>
+  /** How its program had ended before it was started anew for the last connection, while nobody had been told: told once. */
+  fell?(): string | undefined
   close(): Promise<void>
 }
 
@@ -87,6 +89,7 @@ export async function executed(command: string): Promise<Target> {
       }
     },
     lost: (dying) => program.lost(dying),
+    fell: () => program.fell(),
     close: () => program.stop(),
   }
 }
@@ -106,7 +109,13 @@ export async function awaited(port: number, command: string | undefined): Promis
   const own = (server.address() as { port: number }).port
   const programs = new Set<Program>()
   /** How a program came to a bad end before it was started again, while nobody has been told. */
-  let fallen: string | undefined
+  let untold: string | undefined
+  const fell = () => {
+    const told = untold
+    untold = undefined
+    return told
+  }
+  const fallen = () => [...programs].map((program) => program.fallen()).find((end) => end !== undefined)
   return {
     role: 'initiator',
     place: `port ${own}`,
@@ -114,7 +123,7 @@ export async function awaited(port: number, command: string | undefined): Promis
       // What another program left behind is not what this one says.
       if (command !== undefined) for (const socket of waiting.splice(0)) socket.destroy()
       // One whose case is over has nothing more to do.
-      for (const program of programs) fallen ??= program.fallen()
+      untold = fallen() ?? untold
       await Promise.all([...programs].map((program) => program.stop()))
       programs.clear()
       if (command !== undefined) {
@@ -126,11 +135,10 @@ export async function awaited(port: number, command: string | undefined): Promis
     },
     async lost(dying) {
       await new Promise((resolve) => setTimeout(resolve, dying))
-      for (const program of programs) fallen ??= program.fallen()
-      const told = fallen
-      fallen = undefined
-      return told
+      const before = fell()
+      return fallen() ?? before
     },
+    fell,
     async close() {
       server.close()
       for (const socket of waiting) socket.destroy()
@@ -212,7 +220,7 @@ class Program {
 
   /** Starts it; it must not run. */
   start(port: number): void {
-    this.#untold ??= this.#end()
+    this.#untold = this.#end() ?? this.#untold
     this.port = port
     this.#output = ''
     this.#told = false
@@ -238,9 +246,15 @@ class Program {
   /** Tells its end once. */
   async lost(dying: number): Promise<string | undefined> {
     await new Promise((resolve) => setTimeout(resolve, dying))
-    const end = this.#untold ?? this.#end()
+    const before = this.fell()
+    return this.#end() ?? before
+  }
+
+  /** Tells once how it ended before it was started again. */
+  fell(): string | undefined {
+    const before = this.#untold
     this.#untold = undefined
-    return end
+    return before
   }
 
   /** Tells once when it was ended by a signal, as a crash is: an exit, with whatever code, is how a client ends. */
