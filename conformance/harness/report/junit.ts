@@ -5,7 +5,7 @@ import { sectionOf } from './terminal.js'
 
 /** Gives the XML of a run. A known deviation counts as skipped, with its reason. */
 export function junit(results: Results): string {
-  const { cases, target, strict } = results
+  const { cases, target, strict, died } = results
   const names = [...new Set(cases.map(({ id }) => sectionOf(id)))]
   const suites = names.map((name) =>
     suite(
@@ -14,9 +14,16 @@ export function junit(results: Results): string {
       results,
     ),
   )
-  const failures = cases.filter((each) => isUnexpected(each, strict)).length
-  const head = `name="${text(`BEEP conformance of ${target.name}`)}" tests="${cases.length}" failures="${failures}" time="${results.seconds}"`
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${head}>\n${suites.join('')}</testsuites>\n`
+  const dead = died === undefined ? 0 : 1
+  const failures = cases.filter((each) => isUnexpected(each, strict)).length + dead
+  const head = `name="${text(`BEEP conformance of ${target.name}`)}" tests="${cases.length + dead}" failures="${failures}" time="${results.seconds}"`
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${head}>\n${suites.join('')}${died === undefined ? '' : dying(died)}</testsuites>\n`
+}
+
+/** That the target stopped to work is a failure of its own: every case may have passed before. */
+function dying(died: string): string {
+  const failure = `<failure message="${text(`it stopped to work, ${died}`)}" />`
+  return `  <testsuite name="target" tests="1" failures="1" skipped="0">\n    <testcase classname="target" name="it works until the end">${failure}</testcase>\n  </testsuite>\n`
 }
 
 function suite(name: string, cases: readonly CaseResult[], { strict, began }: Results): string {

@@ -92,6 +92,11 @@ describe('text for people', () => {
     expect(text).toContain('30 unexpected, 30 of them not run.')
   })
 
+  test('a target that stopped to work at the end is no success', () => {
+    const text = summary({ ...RESULTS, died: 'the sanity case does not pass any more', cases: [CASES[0]!] })
+    expect(text).toMatch(/\nNothing unexpected but that the target stopped to work\.\n$/)
+  })
+
   test('nothing that a target says can act on a terminal', () => {
     fc.assert(
       fc.property(anyText(), (text) => {
@@ -130,6 +135,14 @@ describe('JUnit', () => {
       'recommended: it could be better',
       'known: it never did',
       'no TLS',
+    ])
+  })
+
+  test('a target that stopped to work at the end is a failure', () => {
+    const elements = read(junit({ ...RESULTS, died: 'the sanity case does not pass any more', cases: [CASES[0]!] }))
+    expect(elements[0]!.attributes).toMatchObject({ tests: '2', failures: '1' })
+    expect(elements.filter(({ name }) => name === 'failure').map(({ attributes }) => attributes.message)).toEqual([
+      'it stopped to work, the sanity case does not pass any more',
     ])
   })
 

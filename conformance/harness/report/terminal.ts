@@ -39,7 +39,8 @@ export function summary(results: Results): string {
   lines.push(...reasons(cases))
   lines.push('', `${counts(cases)} in ${results.seconds} s, seed ${results.seed}${strict ? ', strict' : ''}`)
   const unseen = missed > 0 ? `, ${missed} of them not run` : ''
-  lines.push(unexpected.length === 0 && died === undefined ? 'Nothing unexpected.' : `${unexpected.length} unexpected${unseen}.`)
+  const nothing = died === undefined ? 'Nothing unexpected.' : 'Nothing unexpected but that the target stopped to work.'
+  lines.push(unexpected.length === 0 ? nothing : `${unexpected.length} unexpected${unseen}.`)
   return `${lines.join('\n')}\n`
 }
 
