@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The program behind `beep conform`: the conformance suite on the command line.
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { progress } from '@clack/prompts'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
@@ -62,17 +63,28 @@ const program = new Command('beep conform')
   .option('--list', 'list the cases and stop')
   .option('--seed <number>', 'seed of the properties; it is always printed', number(0, 2 ** 31 - 1))
   .option('--timeout <ms>', `how long anything awaited may take (default: ${PATIENCE})`, number(10, 600_000))
-  .option('--concurrency <count>', 'cases that run at a time', number(1, 64), 1)
+  .addOption(
+    new Option('--concurrency <count>', 'cases that run at a time, at a listener that is dialled')
+      .argParser(number(1, 64))
+      .default(1)
+      .conflicts(['exec', 'listen']),
+  )
   .option('--json <file>', 'write the results as JSON; - is stdout, and what is for people goes to stderr then')
   .option('--brief', 'in the JSON, only the conversations of what did not pass, and one of each section')
   .option('--junit <file>', 'write the results as JUnit XML; - as above')
   .option('--html <directory>', 'write the results as one page, index.html')
   .addOption(
     new Option('--merge <files...>', 'run nothing: make the page for --html of the JSON results of several runs').conflicts(
-      'profile cloudy listen exec target list json junit transcript'.split(' '),
+      'profile cloudy listen exec tls strict target name case list seed timeout concurrency json brief junit transcript'.split(
+        ' ',
+      ),
     ),
   )
-  .option('--transcript <file>', "play our side of this transcript instead and compare the target's side")
+  .addOption(
+    new Option('--transcript <file>', "play our side of this transcript instead and compare the target's side").conflicts(
+      'profile cloudy tls strict target name case list seed concurrency json brief junit html'.split(' '),
+    ),
+  )
   .showHelpAfterError('(--help says how it is used)')
   .exitOverride()
   .addHelpText(
@@ -97,6 +109,9 @@ Examples:
   })
 
 async function conform(place: string | undefined, patterns: readonly string[], options: Options): Promise<number> {
+  const only = options.merge !== undefined ? '--merge' : options.transcript !== undefined ? '--transcript' : undefined
+  const unread = options.merge === undefined ? patterns[0] : (place ?? patterns[0])
+  if (only !== undefined && unread !== undefined) throw new CannotRun(`${unread} means nothing beside ${only}`)
   if (options.merge !== undefined) return merge(options.merge, options.html)
   const { all, profile, sanity } = await suite(options)
   const cases = all.filter(
@@ -121,21 +136,22 @@ async function conform(place: string | undefined, patterns: readonly string[], o
   }
   if (options.cloudy && options.listen !== undefined)
     throw new CannotRun('A Cloudy peer is dialled: --cloudy goes with tcp://HOST:PORT or with --exec, not with --listen')
-  // What cannot be written is known before the first case runs.
+  // What cannot be written is known before the first case runs; and what was written of another run is not taken for this one's.
   const files = [options.json, options.junit].filter((file) => file !== undefined)
-  for (const file of files) if (file !== STANDARD) await (await open(file, 'a')).close()
+  for (const file of files) if (file !== STANDARD) await writeFile(file, '')
   if (files.every((file) => file === STANDARD) && files.length > 1)
     throw new CannotRun('Only one of --json and --junit can go to stdout')
   const people = files.includes(STANDARD) ? process.stderr : process.stdout
   if (options.html !== undefined) await mkdir(options.html, { recursive: true })
   const target = await targetOf(place, options)
   const stop = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
+  // However often it is said: at a terminal both the key and `beep` say it, and the target has yet to be ended.
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort())
   // Whoever starts the target by hand has to know when and where.
   if (options.listen !== undefined && options.exec === undefined)
     process.stderr.write(`beep conform: waiting for the target to connect to ${target.place}\n`)
   try {
-    if (options.transcript !== undefined) return await play(options.transcript, target, options.timeout ?? PATIENCE)
+    if (options.transcript !== undefined) return await play(options.transcript, target, options.timeout ?? PATIENCE, stop.signal)
     if (profile === undefined) throw new CannotRun('Say on which profile the target echoes: --profile URI')
     const expectations = options.target === undefined ? undefined : await contentOf(options.target, parseExpectations)
     const ids = all.map(({ id }) => id)
@@ -186,24 +202,27 @@ function watcher(cases: readonly Case[], role: Role, people: NodeJS.WriteStream)
   if (!people.isTTY) {
     const other = new Set(cases.filter(({ of }) => of !== undefined && of !== role).map(({ id }) => id))
     const own = total - other.size
-    let told = 0
+    const told = new Set<string>()
     return {
       // What is about the other role, or was not run, is counted at the end.
       onResult: (result) => {
         if (other.has(result.id) || result.outcome === 'not-run') return
-        people.write(`${++told}/${own} ${caseLine(result)}\n`)
+        people.write(`${told.add(result.id).size}/${own} ${caseLine(result)}\n`)
       },
     }
   }
   const began = performance.now()
   const bar = progress({ max: total, output: people })
-  let failed = 0
+  const failed = new Set<string>()
+  let shown = 0
   bar.start(`${total} cases`)
   return {
     onResult({ id, outcome }, done) {
-      if (outcome === 'failed') failed++
+      if (outcome === 'failed') failed.add(id)
       const left = Math.ceil(((performance.now() - began) / done) * (total - done)) / 1000
-      bar.advance(1, `${done}/${total}${failed > 0 ? `, ${failed} failed` : ''}, about ${left.toFixed(0)} s left: ${id}`)
+      const failures = failed.size > 0 ? `, ${failed.size} failed` : ''
+      bar.advance(done - shown, `${done}/${total}${failures}, about ${left.toFixed(0)} s left: ${id}`)
+      shown = done
       if (done === total) bar.stop(`${total} cases`)
     },
   }
@@ -228,8 +247,12 @@ async function page(directory: string, runs: readonly Results[]): Promise<void> 
   await writeFile(join(directory, 'index.html'), html(runs))
 }
 
-async function play(file: string, target: Target, patience: number): Promise<number> {
-  const compared = await replay(await contentOf(file, String), target, patience)
+async function play(file: string, target: Target, patience: number, signal: AbortSignal): Promise<number> {
+  const stopped = once(signal, 'abort').then(() => {
+    throw new CannotRun('stopped before the transcript was played')
+  })
+  const playing = contentOf(file, String).then((text) => replay(text, target, patience))
+  const compared = await Promise.race([stopped, playing])
   for (const { frame, difference } of compared)
     print(printable(`${difference === undefined ? '✓' : '✗'} ${frame}${difference === undefined ? '' : `: ${difference}`}`))
   return compared.every(({ difference }) => difference === undefined) ? 0 : 1

@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Results } from '../conformance/harness/results.js'
 
@@ -53,8 +54,6 @@ describe('beep conform', () => {
       '--seed',
       '7',
       '--strict',
-      '--concurrency',
-      '4',
       'rfc3080/2.2.1.2',
       'rfc3080/2.4/said',
       ...reports,
@@ -120,6 +119,42 @@ describe('beep conform', () => {
     expect(judge.exitCode).toBe(2)
   }, 30_000)
 
+  test('a run that is stopped ends what it started, however often it is told to, and its reports are of no other run', async () => {
+    const report = join(directory, 'old.json')
+    await writeFile(report, 'of another run')
+    // A target that listens, and says nothing; it takes a moment to end.
+    const target = `process.on('SIGTERM', () => setTimeout(() => process.exit(), 200)); require('node:net').createServer(() => console.error(process.pid)).listen(Number(process.argv[1]))`
+    const command = `exec '${process.execPath}' -e "${target}" {port} 2>'${join(directory, 'pid')}'`
+    const judge = spawn(process.execPath, [JUDGE, '--exec', command, '--profile', ECHO, '--timeout', '600000', '--json', report])
+    const stderr = text(judge.stderr)
+    const pid = async () => Number(await readFile(join(directory, 'pid'), 'utf8').catch(() => ''))
+    while ((await pid()) === 0) await pause(20)
+    expect(await readFile(report, 'utf8')).toBe('')
+    judge.kill('SIGINT')
+    judge.kill('SIGHUP')
+    judge.kill('SIGINT')
+    await once(judge, 'exit')
+    expect(await stderr).toBe('beep conform: The run was stopped before its first case\n')
+    expect([judge.exitCode, judge.signalCode]).toEqual([2, null])
+    const gone = await pid()
+    expect(() => process.kill(gone, 0)).toThrow('ESRCH')
+  }, 30_000)
+
+  test('a transcript that waits for the target is given up when it is told to', async () => {
+    const file = join(directory, 'waits.txt')
+    await writeFile(file, 'L: RPY 0 0 . 0 3\nL: aEND\n')
+    const judge = spawn(process.execPath, [JUDGE, '--listen', '0', '--transcript', file, '--timeout', '600000'])
+    judge.stderr.setEncoding('utf8')
+    let stderr = ''
+    for await (const text of judge.stderr as AsyncIterable<string>) {
+      stderr += text
+      if (stderr.includes('waiting for the target')) judge.kill('SIGINT')
+    }
+    if (judge.exitCode === null) await once(judge, 'exit')
+    expect(stderr).toMatch(/\nbeep conform: stopped before the transcript was played\n$/)
+    expect(judge.exitCode).toBe(2)
+  }, 30_000)
+
   test('something unexpected is exit code 1: here a deviation that is none', async () => {
     const file = join(directory, 'wrong.json')
     await writeFile(
@@ -165,6 +200,26 @@ describe('beep conform', () => {
     ['a merge of something else', ['--merge', 'package.json', '--html', '/nonexistent'], /package\.json holds no results/],
     ['a merge of what is no JSON', ['--merge', 'README.md', '--html', '/nonexistent'], /: README\.md: .*JSON/],
     ['a merge of a directory', ['--merge', 'src', '--html', '/nonexistent'], /: src: EISDIR/],
+    [
+      'a merge and a place',
+      ['tcp://127.0.0.1:1', '--merge', 'a.json', '--html', 'x'],
+      /tcp:\/\/127.0.0.1:1 means nothing beside --merge/,
+    ],
+    [
+      'a transcript and a report',
+      ['tcp://127.0.0.1:1', '--transcript', 'a.txt', '--junit', 'x'],
+      /'--transcript <file>' cannot be/,
+    ],
+    [
+      'a transcript and a case',
+      ['tcp://127.0.0.1:1', 'seqno', '--transcript', 'a.txt'],
+      /seqno means nothing beside --transcript/,
+    ],
+    [
+      'cases at a time of a program',
+      ['--exec', 'true', '--profile', ECHO, '--concurrency', '2'],
+      /'--concurrency <count>' cannot be/,
+    ],
     ['a seed that is none', ['--seed', 'x'], /It is a number.*\n\n?\(--help says how it is used\)\n$/],
     ['two reports on stdout', ['tcp://127.0.0.1:1', '--profile', ECHO, '--json', '-', '--junit', '-'], /Only one of/],
   ])('what cannot run is exit code 2: %s', async (_, options, why) => {
