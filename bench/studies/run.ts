@@ -27,9 +27,10 @@ export async function runStudies(wants: (name: string) => boolean, places: Place
 
 function runStudy(study: Study, places: Places): Promise<readonly Finding[]> {
   const server = begin(CHILD, ['serve', study.name], places.server, ['--expose-gc'])
+  let client: ReturnType<typeof begin> | undefined
+  let timer: NodeJS.Timeout | undefined
   return new Promise<readonly Finding[]>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${study.name} took longer than ${PATIENCE} ms`)), PATIENCE)
-    let client: ReturnType<typeof begin> | undefined
+    timer = setTimeout(() => reject(new Error(`${study.name} took longer than ${PATIENCE} ms`)), PATIENCE)
     const hear = (report: Report) => {
       if ('error' in report) reject(new Error(report.error))
       else if ('ports' in report) {
@@ -38,16 +39,13 @@ function runStudy(study: Study, places: Places): Promise<readonly Finding[]> {
         client.once('exit', () => reject(new Error(`the measuring process of ${study.name} ended too early`)))
       } else if ('question' in report) server.send(report.question)
       else if ('answer' in report) client?.send(report.answer)
-      else {
-        clearTimeout(timer)
-        resolve(report.findings)
-        client?.disconnect()
-      }
+      else resolve(report.findings)
     }
     server.on('message', hear)
     server.once('exit', () => reject(new Error(`the serving process of ${study.name} ended too early`)))
   }).finally(() => {
-    if (server.connected) server.disconnect()
+    clearTimeout(timer)
+    for (const child of [server, client]) if (child?.connected) child.disconnect()
   })
 }
 
