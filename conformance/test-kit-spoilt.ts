@@ -1,6 +1,7 @@
 // Our own stack as a target that is broken in one way: what it says and hears passes through a spoiler, frame by frame. For the tests only.
 import { Buffer } from 'node:buffer'
 import type { Duplex } from 'node:stream'
+import { advance } from '../src/beep/seqno.js'
 import { duplexPair } from '../src/beep/testing.js'
 import { FrameReader, type Heard } from './harness/reader.js'
 import type { Target } from './harness/target.js'
@@ -36,6 +37,32 @@ export function spoilt(target: Target, spoiler: Spoiler): Target {
       return judges
     },
   }
+}
+
+/** The target, of which each message on channel 0 comes in two frames, the second often without an octet: lawful (RFC 3080 §2.2.1.1), and unusual. */
+export function inFrames(target: Target): Target {
+  return {
+    ...target,
+    async open(patience) {
+      const inner = await target.open(patience)
+      const [outer, judges] = duplexPair()
+      pass(inner, outer, cut)
+      // As it is: what the judge says wrong has to arrive.
+      outer.pipe(inner)
+      return judges
+    },
+  }
+}
+
+function cut(frame: Passing): Buffer {
+  if (frame.kind !== 'data' || frame.channel !== 0 || frame.more) return written(frame)
+  const { seqno, size, payload } = frame
+  const at = frame.msgno % 2 === 0 ? size : size >> 1
+  const first = { ...frame, more: true, size: at, payload: payload.subarray(0, at) }
+  return Buffer.concat([
+    written(first),
+    written({ ...frame, seqno: advance(seqno, at), size: size - at, payload: payload.subarray(at) }),
+  ])
 }
 
 function pass(from: Duplex, to: Duplex, spoil: (frame: Passing) => Goes): void {

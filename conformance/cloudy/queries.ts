@@ -79,11 +79,14 @@ const NO_QUERIES: readonly (readonly [code: number, text: string])[] = [
   [501, `{"live":true,"since":0,"after":"${'0'.repeat(64)}"}`],
 ]
 
-/** The next answer of a one-to-many reply that goes on, whole, in one frame. */
+/** The next answer, whole, of a one-to-many reply that goes on. */
 async function nextAnswer(peer: Peer, channel: number): Promise<Buffer> {
-  const frame = await peer.take((each) => each.channel === channel && each.keyword !== 'MSG', 'an answer')
-  if (frame.keyword !== 'ANS' || frame.more) throw new Failure(`expected an answer in one frame; ${frame.keyword} came`)
-  return frame.payload
+  const { keyword, whole } = await peer.take(
+    (each) => each.channel === channel && each.keyword !== 'MSG' && each.whole !== undefined,
+    'an answer',
+  )
+  if (keyword !== 'ANS') throw new Failure(`expected an answer; ${keyword} came`)
+  return whole!
 }
 
 /** A channel with a subscription that has begun. */

@@ -111,8 +111,7 @@ export class Connection {
       const garbage = this.heard.find((each) => each.kind === 'garbage')
       if (garbage?.kind === 'garbage')
         throw new Failure(`expected ${what}; what came is no frame: ${garbage.why}: ${show(garbage.octets)}`)
-      if (this.#flooded)
-        throw new Failure(`expected ${what}; the target floods: more than ${MAX_FRAMES} frames or ${MAX_OCTETS} octets came`)
+      if (this.#flooded) throw flood(what)
       if (this.ending !== 'open') throw new Failure(`expected ${what}; the target ended the connection (${this.ending})`)
       return undefined
     })
@@ -132,6 +131,8 @@ export class Connection {
   /** Waits until the target has ended the connection. @throws Failure when it does not in time */
   async ended(): Promise<Ending> {
     await this.#until(() => (this.ending === 'open' ? undefined : true))
+    // Then it is we who ended it.
+    if (this.#flooded) throw flood('the end of the session')
     if (this.ending === 'open')
       throw new Failure(
         `expected the end of the session; it was still open after ${this.patience} ms${this.#instead()}`,
@@ -247,6 +248,10 @@ export class Connection {
       }
     })
   }
+}
+
+function flood(what: string): Failure {
+  return new Failure(`expected ${what}; the target floods: more than ${MAX_FRAMES} frames or ${MAX_OCTETS} octets came`)
 }
 
 function kindOf(error: NodeJS.ErrnoException): Ending {

@@ -99,20 +99,30 @@ export async function expectGoingOn(peer: Peer): Promise<string> {
   const frame = await peer.take(
     (each) =>
       each.channel === 0 &&
-      !each.more &&
-      (each.keyword === 'MSG' ? /<close/.test(each.payload.toString('latin1')) : each.msgno === msgno),
+      each.whole !== undefined &&
+      (each.keyword === 'MSG' ? each.whole.includes('<close') : each.msgno === msgno),
     'its answer on channel 0, or its request to close there, after a reply that is lawful',
   )
   if (frame.keyword !== 'MSG') return 'the session goes on'
   const { connection } = peer
   const answered = () =>
-    connection.heard.some((each) => each.kind === 'data' && each.channel === 0 && each.keyword !== 'MSG' && each.msgno === msgno)
+    connection.heard.some(
+      (each) => each.kind === 'data' && each.channel === 0 && each.keyword !== 'MSG' && each.msgno === msgno && !each.more,
+    )
   await connection.until(answered)
   if (!answered() && connection.ending !== 'open')
     throw new Failure(
       `it asked to close (MSG 0 ${frame.msgno}) and ended the connection (${connection.ending}) before it had <ok />: it takes a reply that is lawful for one that ends the session`,
     )
   return 'it asks to close'
+}
+
+/** Our connection is cut: a listener serves the next; an initiator whose program we started has not crashed, which the end of the case tells. */
+export async function goneAnd(peer: Peer): Promise<string> {
+  peer.connection.destroy()
+  if (peer.target === 'initiator') return 'gone'
+  await (await peer.another()).expectAlive()
+  return 'the next connection is served'
 }
 
 /** A session as any other, up to its end: all data frames that the target sent, in order, on all channels. */

@@ -14,7 +14,7 @@ const LAST = {
 /** @throws Failure when the target has said anything in clear behind its last element; `rest` are octets that are no whole frame */
 export function expectNothingBehind(role: 'client' | 'server', history: readonly Heard[], rest: Buffer): void {
   const { element } = LAST[role]
-  const at = history.findLastIndex((each) => each.kind === 'data' && each.payload.includes(`<${element}`))
+  const at = history.findLastIndex((each) => each.kind === 'data' && (each.whole?.includes(`<${element}`) ?? false))
   if (at === -1) return
   const behind = history[at + 1]
   if (behind !== undefined) throw inClear(role, named(behind))

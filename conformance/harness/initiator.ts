@@ -54,7 +54,11 @@ function numberOf({ keyword, element }: Turn): number | undefined {
 
 /** An initiator's request to close its channel, when it has no more to say. */
 export async function askedToClose(peer: Peer): Promise<Request> {
-  const number = await peer.channel()
+  return askedToCloseIt(peer, await peer.channel())
+}
+
+/** The same of a channel that is open. */
+export async function askedToCloseIt(peer: Peer, number: number): Promise<Request> {
   const what = `a MSG of the target on channel ${number}, or its request to close it`
   return { ...(await serve(peer, number, (turn) => numberOf(turn) === number, what)), number }
 }

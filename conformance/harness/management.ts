@@ -45,9 +45,12 @@ export async function answerTo(peer: Peer, msgno: number): Promise<Answer> {
 
 /** An `<error>` with a text that is not escaped: a fault of its own, which must not hide that the target refuses, and with which code. */
 function poorError(payload: Buffer): Element | undefined {
-  const [, code, text] = /<error code='([0-9]{3})'[^>]*>(.*)<\/error>\s*$/s.exec(payload.toString()) ?? []
-  if (code === undefined || text === undefined || !text.includes('<')) return undefined
-  return { name: 'error', attributes: { code }, children: [], text, notes: ['a text that is not escaped'] }
+  const said = payload.toString().trimEnd()
+  const begin = /<error code='([0-9]{3})'[^<>]*>/.exec(said)
+  if (begin === null || !said.endsWith('</error>')) return undefined
+  const text = said.slice(begin.index + begin[0].length, -'</error>'.length)
+  if (!text.includes('<')) return undefined
+  return { name: 'error', attributes: { code: begin[1]! }, children: [], text, notes: ['a text that is not escaped'] }
 }
 
 /** Asks several things in one piece. @returns the message numbers, in the order of the elements */
@@ -97,16 +100,17 @@ export async function goesOnOrEnds(
 ): Promise<'the session went on' | 'the target released' | 'the target ended the session'> {
   const msgno = peer.next()
   peer.manage(`MSG ${msgno}`, start(peer.number(), profile(NOWHERE)))
-  const isAnswer = (heard: Heard) => isData(heard) && heard.channel === 0 && heard.keyword !== 'MSG' && heard.msgno === msgno
   const isRelease = (heard: Heard) => isData(heard) && isClose(heard, 0)
-  const settled = await peer.connection.until(() => peer.connection.heard.some((each) => isAnswer(each) || isRelease(each)))
+  const settled = await peer.connection.until(() =>
+    peer.connection.heard.some((each) => isAnswer(each, msgno) || isRelease(each)),
+  )
   const { heard } = peer.connection
   const release = heard.find(isRelease)
   if (release !== undefined && isData(release)) {
     peer.manage(`RPY ${release.msgno}`, '<ok />')
     return 'the target released'
   }
-  if (heard.some(isAnswer)) return 'the session went on'
+  if (heard.some((each) => isAnswer(each, msgno))) return 'the session went on'
   if (!settled) throw new Failure('the session neither went on nor ended', 'timeout')
   return 'the target ended the session'
 }
@@ -119,19 +123,28 @@ export async function acceptsOrEnds(peer: Peer): Promise<string> {
 
 /** Where in what was heard the answer to our MSG on channel 0 stands; -1 when it has not come. */
 export function answerAt(peer: Peer, msgno: number): number {
-  return peer.connection.heard.findIndex(
-    (each) => isData(each) && each.channel === 0 && each.keyword !== 'MSG' && each.msgno === msgno && !each.more,
-  )
+  return peer.connection.heard.findIndex((each) => isAnswer(each, msgno))
+}
+
+/** All that was heard behind the last frame of the answer to our MSG on channel 0, taken or not. */
+export function heardBehind({ connection: { history } }: Peer, msgno: number): readonly Heard[] {
+  const at = history.findLastIndex((each) => isAnswer(each, msgno))
+  return at === -1 ? [] : history.slice(at + 1)
+}
+
+/** Whether with a frame the answer to our MSG on channel 0 is whole. */
+function isAnswer(heard: Heard, msgno: number): boolean {
+  return isData(heard) && heard.channel === 0 && heard.keyword !== 'MSG' && heard.msgno === msgno && !heard.more
 }
 
 export function isData(heard: Heard): heard is DataFrame {
   return heard.kind === 'data'
 }
 
-/** Whether a frame is the whole MSG that asks to close channel `number`. */
-export function isClose(frame: DataFrame, number: number): boolean {
-  if (frame.keyword !== 'MSG' || frame.channel !== 0 || frame.more) return false
-  const element = elementOf(frame.payload)
+/** Whether with a frame the MSG is whole that asks to close channel `number`. */
+export function isClose({ keyword, channel, whole }: DataFrame, number: number): boolean {
+  if (keyword !== 'MSG' || channel !== 0 || whole === undefined) return false
+  const element = elementOf(whole)
   return element.name === 'close' && Number(element.attributes.number ?? 0) === number
 }
 

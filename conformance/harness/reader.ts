@@ -16,6 +16,8 @@ export interface DataFrame {
   readonly size: number
   readonly ansno?: number | undefined
   readonly payload: Buffer
+  /** All of the message, or of the answer, that ends with this frame. */
+  readonly whole?: Buffer | undefined
 }
 
 /** A SEQ frame as it came (RFC 3081 §3.1.3). */
@@ -61,6 +63,8 @@ export class FrameReader {
   #dead = false
   /** What is due next, by channel. */
   readonly #seqnos = new Map<number, number>()
+  /** The payloads so far of messages that have begun, by channel, keyword, msgno and ansno. */
+  readonly #begun = new Map<string, Buffer[]>()
 
   /** Takes octets and gives the frames that they complete. */
   push(octets: Uint8Array): Heard[] {
@@ -82,11 +86,13 @@ export class FrameReader {
   /** Channel `number` begins anew: its next seqno is 0. */
   forget(number: number): void {
     this.#seqnos.delete(number)
+    for (const message of this.#begun.keys()) if (message.startsWith(`${number} `)) this.#begun.delete(message)
   }
 
   /** Everything begins anew: the session was tuned. */
   restart(): void {
     this.#seqnos.clear()
+    this.#begun.clear()
   }
 
   #take(): Heard | undefined {
@@ -133,9 +139,21 @@ export class FrameReader {
       size: Number(size),
       ...(ansno === undefined ? {} : { ansno: Number(ansno) }),
       payload,
+      whole: this.#whole(`${Number(channel)} ${keyword} ${Number(msgno)} ${ansno}`, payload, more === '*'),
     }
     this.#check(frame)
     return frame
+  }
+
+  #whole(message: string, payload: Buffer, more: boolean): Buffer | undefined {
+    const before = this.#begun.get(message)
+    if (!more) {
+      this.#begun.delete(message)
+      return before === undefined ? payload : Buffer.concat([...before, payload])
+    }
+    if (before === undefined) this.#begun.set(message, [payload])
+    else before.push(payload)
+    return undefined
   }
 
   #check({ keyword, channel, seqno, size, more, ansno }: DataFrame): void {

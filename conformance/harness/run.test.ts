@@ -7,6 +7,7 @@ import { ECHO, ownListener } from '../test-kit-own.js'
 import { type Case, may, must, section, should } from './case.js'
 import { parseExpectations } from './expectations.js'
 import { Failure, Unsupported } from './failure.js'
+import { askRaw } from './management.js'
 import type { Peer } from './peer.js'
 import { brief, isUnexpected, type Results } from './results.js'
 import { CannotRun, type RunOptions, run } from './run.js'
@@ -235,6 +236,44 @@ describe('targets that are no peers of BEEP', () => {
   )
 })
 
+test('one that floods does not end the session in good order', async () => {
+  const listener = ownListener()
+  let count = 0
+  const flooding = await target((socket) => {
+    const pour = () => {
+      while (!socket.destroyed && socket.write('RPY 9 0 * 0 0\r\nEND\r\n'.repeat(3000)));
+    }
+    socket.on('drain', pour)
+    pour()
+  })
+  const floods: Target = { ...listener, open: (patience) => (++count === 2 ? flooding : listener).open(patience) }
+  const ends = { ...passes, run: async (peer: Peer) => peer.expectTermination() }
+  const { cases } = await trial(floods, [ends], { patience: 30_000 })
+  expect(cases[0]).toMatchObject({ outcome: 'failed' })
+  expect(cases[0]!.saw).toMatch(/^expected the end of the session; the target floods/)
+}, 20_000)
+
+test('a refusal that is not escaped is read in time that grows with it', async () => {
+  const element = "<error code='550'>".repeat(100_000)
+  const payload = `Content-Type: application/beep+xml\r\n\r\n${element}`
+  const refusing = await target((socket, count) => {
+    const greeting = 'Content-Type: application/beep+xml\r\n\r\n<greeting />'
+    socket.write(`RPY 0 0 . 0 ${greeting.length}\r\n${greeting}END\r\n`)
+    if (count === 1) socket.write(`ERR 0 1 . ${greeting.length} ${payload.length}\r\n${payload}END\r\n`)
+  })
+  const asks = {
+    ...passes,
+    run: async (peer: Peer) => {
+      await peer.greet()
+      await askRaw(peer, '')
+      return undefined
+    },
+  }
+  const greets = { ...passes, run: async (peer: Peer) => void (await peer.greet()) }
+  const { cases } = await trial(refusing, [asks], { sanity: greets, patience: 5000 })
+  expect(cases[0]!.saw).toMatch(/is not XML/)
+})
+
 test('a run that is stopped gives up the case under way, and runs no other', async () => {
   const stop = new AbortController()
   const endless = { ...waits, id: 'rfc3080/0/endless', run: () => new Promise<never>(() => stop.abort()) }
@@ -295,6 +334,14 @@ describe('targets that stop', () => {
     } finally {
       await started.close()
     }
+  })
+
+  test('a program is not started again when all is over', async () => {
+    const started = await executed(`exec '${process.execPath}' -e "setTimeout(() => {}, 1e6)" {port}`)
+    const waiting = expect(started.open(5000)).rejects.toThrow(/cannot connect to|the command ended/)
+    await started.close()
+    await waiting
+    await expect(started.open(5000)).rejects.toThrow('the target is not started any more')
   })
 
   test('a program that ends between two connections is started again, and its end is told all the same', async () => {

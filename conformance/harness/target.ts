@@ -54,6 +54,7 @@ export async function executed(command: string): Promise<Target> {
   let starting: Promise<void> | undefined
   /** Whether it has been reached since it was started: then it did listen. */
   let reached = false
+  let over = false
   const start = async () => {
     // Another port each time: the last may still be taken by what became of the connections to it. Several cases may want it at a time.
     starting ??= freePort().then((port) => {
@@ -68,6 +69,7 @@ export async function executed(command: string): Promise<Target> {
     role: 'listener',
     place: 'a port of its own',
     async open(patience) {
+      if (over) throw new Unreachable('the target is not started any more')
       if (!program.running) await start()
       const deadline = performance.now() + Math.max(patience, STARTING)
       for (;;) {
@@ -77,6 +79,7 @@ export async function executed(command: string): Promise<Target> {
           return socket
         } catch (error) {
           // That it has ended may be told only now: what killed it was the case before.
+          if (over) throw error
           if (!program.running && reached) await start()
           else if (!program.running)
             throw new Unreachable(`the command ended before it listened on port ${program.port}${program.said()}`)
@@ -90,7 +93,12 @@ export async function executed(command: string): Promise<Target> {
     },
     lost: (dying) => program.lost(dying),
     fell: () => program.fell(),
-    close: () => program.stop(),
+    async close() {
+      // A case that was given up may yet want one more connection: for it nothing is started again.
+      over = true
+      await starting?.catch(() => {})
+      await program.stop()
+    },
   }
 }
 

@@ -1,7 +1,7 @@
 // Closes that an initiator under test asks for (RFC 3080 §2.3.1.3), and how it goes on.
 import { may, must } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
-import { askedToClose } from '../harness/initiator.js'
+import { askedToClose, askedToCloseIt } from '../harness/initiator.js'
 import { close, error, expectRefusal, expectValid, goesOnOrEnds, isData } from '../harness/management.js'
 import type { Peer } from '../harness/peer.js'
 
@@ -88,6 +88,7 @@ export const said = [
       await peer.expectAlive()
       const early = peer.connection.heard.some((each) => isData(each) && each.channel === 0 && each.keyword === 'MSG')
       await peer.message(channel, msgno, payload.subarray(1), undefined, 'RPY')
+      await askedToCloseIt(peer, channel)
       return early ? 'it asks at the first frame' : 'it waits for the whole reply'
     },
   ),

@@ -12,6 +12,7 @@ import {
   closed,
   expectRefusal,
   expectValid,
+  heardBehind,
   isData,
   ownChannel,
   profile,
@@ -43,7 +44,7 @@ async function expectOkBehind(peer: Peer, channel: number, msgno: number): Promi
   if (answer.keyword === 'ERR') return expectRefusal(peer, answer)
   expectValid(answer.element, 'ok')
   if (last === -1 || last > at) throw new Failure('<ok> came before the reply on the channel was whole')
-  const behind = connection.heard.slice(at).find((each) => each.kind !== 'garbage' && each.channel === channel)
+  const behind = heardBehind(peer, msgno).find((each) => each.kind !== 'garbage' && each.channel === channel)
   if (behind !== undefined) throw new Failure(`a frame on channel ${channel} came behind the <ok>`)
   return 'closed'
 }

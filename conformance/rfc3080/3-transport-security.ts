@@ -56,8 +56,10 @@ export const transportSecurity = section('rfc3080/3', 'Transport Security', [
       const after = peer.connection.history
         .filter(isData)
         .filter(({ channel, keyword, msgno }) => channel === 0 && keyword === 'RPY' && msgno === 0)
-      if (after.length !== 2) throw new Failure(`${after.length} greetings came, one before TLS and one after it are due`)
-      if (after[1]?.seqno !== 0) throw new Failure(`the seqno of the new greeting is ${after[1]?.seqno}`)
+      const greetings = after.filter(({ more }) => !more).length
+      if (greetings !== 2) throw new Failure(`${greetings} greetings came, one before TLS and one after it are due`)
+      const { seqno } = after[after.findIndex(({ more }) => !more) + 1]!
+      if (seqno !== 0) throw new Failure(`the seqno of the new greeting is ${seqno}`)
       return undefined
     },
   ),

@@ -38,7 +38,7 @@ export const flowControl = section('rfc3081/3.1', 'Flow Control', [
       title: 'an acknowledgement that is behind only modulo 2^32',
       judges: ['R3081-3.1-02', 'R3081-3.1.3-12'],
       quote: 'all arithmetic dealing with sequence numbers is performed modulo',
-      sends: 'a SEQ whose ackno is just below 2^32 and whose window ends where the target already is',
+      sends: 'a SEQ whose ackno is just below 2^32 and whose window would end 4000 octets behind where the target had to stop',
       expects: 'the session ends, or the SEQ is ignored: it is never taken for one far ahead',
       samples: fc.integer({ min: 1, max: 2000 }),
     },

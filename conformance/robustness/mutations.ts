@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { must, section } from '../harness/case.js'
 import { show } from '../harness/connection.js'
 import { Failure } from '../harness/failure.js'
-import { expectRequest, plain, question } from '../harness/framing.js'
+import { expectRequest, goneAnd, plain, question } from '../harness/framing.js'
 import type { Peer } from '../harness/peer.js'
 import { told } from '../harness/reader.js'
 
@@ -179,8 +179,7 @@ export const mutations = section('robustness', 'Robustness', [
     async (peer, length) => {
       const octets = Buffer.concat((await frames(peer)).frames)
       peer.write(octets.subarray(0, length % octets.length))
-      peer.connection.destroy()
-      return undefined
+      return goneAnd(peer)
     },
   ),
 ])

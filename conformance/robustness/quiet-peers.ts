@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { must, section } from '../harness/case.js'
 import { Failure } from '../harness/failure.js'
-import { expectTaken, writeInPieces } from '../harness/framing.js'
+import { expectTaken, goneAnd, writeInPieces } from '../harness/framing.js'
 import { BEEP_XML, type Peer } from '../harness/peer.js'
 
 /** Closes our side: the target closes its own, and says nothing that is no frame. */
@@ -81,10 +81,7 @@ export const quietPeers = section('robustness', 'Robustness', [
       sends: 'nothing: the connection is cut',
       expects: 'the target does not fall over: it takes the next connection',
     },
-    async (peer) => {
-      peer.connection.destroy()
-      return undefined
-    },
+    (peer) => goneAnd(peer),
   ),
   must(
     'slow-greeting',
