@@ -162,9 +162,10 @@ export class AddressBook {
     }
   }
 
-  /** Resolves once all that was learnt is in the file. */
-  async flush(): Promise<void> {
-    await this.#written
+  /** Resolves once all that was learnt is in the file, or cannot be written a second time, either: `onError` was told of the first. */
+  flush(): Promise<void> {
+    this.#written = this.#written.then(() => this.#write()).catch(() => {})
+    return this.#written
   }
 
   /** Makes room: what has expired goes first. */
@@ -242,7 +243,7 @@ export class AddressBook {
     const { path, onError } = this.#options
     if (path === undefined) return
     this.#note(fingerprint, change)
-    this.#written = this.#written.then(() => this.#write(path)).catch((error) => onError?.(error))
+    this.#written = this.#written.then(() => this.#write()).catch((error) => onError?.(error))
   }
 
   /** Whoever was forgotten is so until that is written, though something may be learnt anew. */
@@ -251,9 +252,10 @@ export class AddressBook {
   }
 
   /** What changed goes into what the file says now: another process may have the same book. */
-  async #write(path: string): Promise<void> {
+  async #write(): Promise<void> {
+    const { path } = this.#options
     const changes = [...this.#unwritten]
-    if (changes.length === 0) return
+    if (path === undefined || changes.length === 0) return
     this.#unwritten.clear()
     try {
       await updateAddresses(path, changes, (person) => this.#people.get(person) ?? [])

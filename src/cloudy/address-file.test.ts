@@ -3,7 +3,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { deferred } from '../beep/promises.js'
 import { AddressBook } from './address-book.js'
+import { lockPathOf } from './disk.js'
 import { MAX_PEOPLE } from './known-address.js'
 import { ada, bob, card, hosts, name, open } from './test-kit-book.js'
 
@@ -126,6 +128,18 @@ describe('the file', () => {
     expect(await readFile(path, 'utf8')).toBe('[]')
     await rm(path)
     book.type(bob, { host: 'bob.example', port: 2 })
+    await book.flush()
+    expect(hosts((await open({ path })).addressesOf(ada))).toEqual(['ada.example'])
+  })
+
+  test('that somebody else kept for too long is written by the next flush', async () => {
+    const path = join(folder, 'kept.json')
+    const told = deferred<unknown>()
+    const book = await open({ path, onError: told.resolve })
+    await writeFile(lockPathOf(path), '')
+    book.type(ada, { host: 'ada.example', port: 1 })
+    expect(await told.promise).toBeInstanceOf(Error)
+    await rm(lockPathOf(path))
     await book.flush()
     expect(hosts((await open({ path })).addressesOf(ada))).toEqual(['ada.example'])
   })
