@@ -123,9 +123,12 @@ test('whoever is blocked has no place, and loses it when that is decided later',
   const here = house()
   expect(here.begin('blocked 1')).toMatchObject({ stays: false, over: 'There is no place for them here' })
   const session = here.begin('vouched 1')
+  const busy = here.begin('vouched 2')
   here.trust.set('vouched 1', 'blocked')
+  here.trust.set('vouched 2', 'blocked')
+  busy.traffic.framesReceived++
   here.guests.look()
-  expect(session.over).toBe('There is no place for them here any more')
+  expect([session.over, busy.over]).toEqual(Array(2).fill('There is no place for them here any more'))
 })
 
 test('all places together leave most of a listener to those who have not greeted yet', () => {

@@ -55,14 +55,12 @@ export class Guests {
     const now = this.#now()
     for (const [session, visit] of [...this.#visits]) {
       const frames = passed(session)
-      if (frames !== visit.frames) {
-        this.#visits.delete(session)
-        this.#visits.set(session, { ...visit, frames, moved: now })
-        continue
-      }
       const places = placesOf(this.#trustOf(visit.fingerprint))
       if (places === undefined) this.#end(session, 'There is no place for them here any more')
-      else if (places.silence !== undefined && now - visit.moved >= places.silence * 1000)
+      else if (frames !== visit.frames) {
+        this.#visits.delete(session)
+        this.#visits.set(session, { ...visit, frames, moved: now })
+      } else if (places.silence !== undefined && now - visit.moved >= places.silence * 1000)
         this.#end(session, `Nothing was said for ${places.silence} s`)
     }
     this.#count()
