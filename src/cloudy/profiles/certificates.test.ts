@@ -1,6 +1,6 @@
 // Certificates over real sockets and TLS: both show their own, others are told to those whose rights say so, and nothing is learnt from a false one.
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import type { Entity, Profile } from '../../beep/index.js'
+import type { Entity, Profile, ReplyError } from '../../beep/index.js'
 import { readCertificate } from '../certificate.js'
 import { Identity } from '../identity.js'
 import { MAX_ASKED, startCertificates } from './certificates.js'
@@ -71,6 +71,17 @@ describe('the start', () => {
 })
 
 describe('who asks', () => {
+  test('too often is refused before a fingerprint is computed', async () => {
+    here = await world({ bob, trust: 'stranger' })
+    const { friend } = await here.dial(ada)
+    const { channel } = await startCertificates(friend.session, ada.certificate)
+    const wrong = json({ certificates: [`${bob.fingerprint.slice(0, -1)}${bob.fingerprint.endsWith('a') ? 'b' : 'a'}`] })
+    const codes: number[] = []
+    for (let count = 0; count < 20; count++)
+      await channel.request(wrong).catch((error: ReplyError) => codes.push(error.replyCode))
+    expect(codes).toEqual([...Array(9).fill(501), ...Array(11).fill(450)])
+  })
+
   test('is told one by one what is known, in one type; unknown fingerprints give no answer', async () => {
     here = await world({ bob })
     await here.dial(eve)

@@ -46,7 +46,10 @@ export function certificates(options: CertificatesOptions): Profile {
         const asked = readQuestion(await message.bytes(MAX_QUESTION))
         return {
           action: 'certificates',
-          perform: (admission) => tell(asked, admission, (fingerprint) => known(fingerprint, person.fingerprint, options)),
+          perform(admission) {
+            const fingerprints = fingerprintsIn(asked)
+            return tell(fingerprints, admission, (fingerprint) => known(fingerprint, person.fingerprint, options))
+          },
         }
       },
     },
@@ -110,20 +113,30 @@ function ownCertificate(der: Uint8Array, person: IdentityCertificate): IdentityC
   return certificate
 }
 
-function readQuestion(octets: Uint8Array): readonly Fingerprint[] {
+/** Texts that may be fingerprints, each once: what a question looks like, before anything is computed for it. */
+function readQuestion(octets: Uint8Array): readonly string[] {
   try {
     const json = parseJson(octets)
     const { certificates: asked, ...rest } = isObject(json) ? json : {}
     const lawful =
       Array.isArray(asked) &&
       asked.length <= MAX_ASKED &&
-      asked.every((each) => typeof each === 'string' && isFingerprint(each)) &&
+      asked.every((each) => typeof each === 'string') &&
       Object.keys(rest).length === 0
-    if (!lawful) throw new ReplyError(501, `a question is {"certificates": [fingerprints]}, at most ${MAX_ASKED}`)
-    return [...new Set(asked as Fingerprint[])]
+    if (!lawful) throw noQuestion()
+    return [...new Set(asked)]
   } catch (error) {
     throw asReply(error, 500)
   }
+}
+
+function fingerprintsIn(asked: readonly string[]): readonly Fingerprint[] {
+  if (!asked.every(isFingerprint)) throw noQuestion()
+  return asked
+}
+
+function noQuestion(): ReplyError {
+  return new ReplyError(501, `a question is {"certificates": [fingerprints]}, at most ${MAX_ASKED}`)
 }
 
 /** Whom we know is told to those whose rights say so; of themselves and of us everybody may know. */
