@@ -173,6 +173,25 @@ describe('keeping', () => {
     expect(pcp.log).toEqual(['map 0', 'unmap undefined', 'map 0'])
   })
 
+  test('what may have been granted too late is given back once nobody else grants it, before it is asked for again', async () => {
+    const { start, clock, mapper, pcp, upnp, granting } = await world()
+    upnp.isInDoubt = true
+    const removed = deferred<void>()
+    upnp.removed = removed.promise
+    await start()
+    expect([pcp.log, upnp.log]).toEqual([['map 0'], ['map 0', 'unmap undefined']])
+    await clock.advance(60_000)
+    expect(pcp.log).toEqual(['map 0'])
+    removed.resolve()
+    await clock.advance(60_000)
+    expect(pcp.log.length).toBeGreaterThan(1)
+    granting(pcp)
+    upnp.log.length = 0
+    await clock.advance(3_600_000)
+    expect(mapper.reachability.mapping?.protocol).toBe('PCP')
+    expect(upnp.log).not.toContain('unmap undefined')
+  })
+
   test('a protocol that throws is a failure like another', async () => {
     const errors: unknown[] = []
     const { start, clock, pcp, told, granting } = await world({ onError: (error) => errors.push(error) })

@@ -222,6 +222,7 @@ export class PortMapper implements AsyncDisposable {
     await abortable(this.#removed, signal)
     if (gateway === undefined) return { kind: 'failed', final: true }
     const protocols = (this.#options.protocols ?? standardProtocols)(gateway, this.#memory)
+    const inDoubt: MappingProtocol[] = []
     const first = protocols.filter(({ name }) => name === this.#memory.protocol)
     for (const protocol of new Set([...first, ...protocols])) {
       // PCP and NAT-PMP live on one port: where the gateway says that nobody listens, the other does not either.
@@ -232,10 +233,13 @@ export class PortMapper implements AsyncDisposable {
       }
       this.#protocol = protocol
       const outcome = await this.#map(protocol, this.#wish(), signal)
-      if (outcome.kind === 'failed') attempts.push({ protocol: protocol.name, failure: outcome })
-      else return this.#granted(protocol, gateway, outcome, attempts)
+      if (outcome.kind === 'granted') return this.#granted(protocol, gateway, outcome, attempts)
+      attempts.push({ protocol: protocol.name, failure: outcome })
+      if (protocol.isInDoubt) inDoubt.push(protocol)
     }
     this.#protocol = undefined
+    // Not before the others have been asked: what one of them grants may be the same to the router.
+    for (const protocol of inDoubt) this.#remove(protocol, undefined)
     return { kind: 'failed', final: true }
   }
 
@@ -328,7 +332,11 @@ export class PortMapper implements AsyncDisposable {
   #giveBack(mapping: Mapping | undefined): void {
     const protocol = this.#protocol
     this.#protocol = undefined
-    if (protocol !== undefined) this.#removed = Promise.all([this.#removed, this.#unmap(protocol, mapping)]).then(() => {})
+    if (protocol !== undefined) this.#remove(protocol, mapping)
+  }
+
+  #remove(protocol: MappingProtocol, mapping: Mapping | undefined): void {
+    this.#removed = Promise.all([this.#removed, this.#unmap(protocol, mapping)]).then(() => {})
   }
 
   async #unmap(protocol: MappingProtocol, mapping: Mapping | undefined): Promise<void> {

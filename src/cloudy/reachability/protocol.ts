@@ -65,6 +65,8 @@ export interface MappingProtocol {
   /** Asks for a mapping, or for the renewal of the one that it gave. */
   map(wish: Wish, signal: AbortSignal): Promise<Outcome>
   check(wish: Wish, grant: Grant, signal: AbortSignal): Promise<Check>
+  /** After `map` has failed: the router may grant unheard what was asked for, for longer than a lease. */
+  readonly isInDoubt?: boolean
   /** Removes a mapping, also one that was asked for and may have been granted unheard; nothing can be done when the router does not. */
   unmap(wish: Wish, grant: Grant | undefined, signal: AbortSignal): Promise<void>
   /** What the gateway told everybody, unasked. @returns whether it has lost its mappings, or its address is another; undefined when it says nothing of that kind */

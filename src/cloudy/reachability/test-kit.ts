@@ -46,6 +46,7 @@ export class TestProtocol implements MappingProtocol {
   readonly log: string[] = []
   outcome: Outcome | 'hang' = failed('silent', 'no answer')
   state: Check = { kind: 'kept' }
+  isInDoubt = false
   /** When a removal is done. */
   removed: Promise<void> = Promise.resolve()
   readonly name: ProtocolName

@@ -152,10 +152,12 @@ describe('the process', () => {
       process.send({ kind: 'found' })`
     const protocol = await withScript(`unheard-${name.replaceAll(' ', '-')}`, script)
     const controller = new AbortController()
+    expect(protocol.isInDoubt).toBe(false)
     const mapping = protocol.map(wish, controller.signal)
     await asked.promise
     controller.abort(new Error('enough'))
     await expect(mapping).rejects.toThrow('enough')
+    expect(protocol.isInDoubt).toBe(true)
     await protocol.unmap(wish, undefined, never)
     router.close()
     const looks = ['GetExternalIPAddress ', 'AddPortMapping 40000', 'GetSpecificPortMappingEntry 40000']

@@ -61,6 +61,9 @@ export function upnp({ gateway, script = scriptHere(), patience = PATIENCE, draw
   return {
     name: 'UPnP',
     checkInterval: CHECK_INTERVAL,
+    get isInDoubt() {
+      return asked !== undefined
+    },
     map: (wish, signal) => errand(signal, (call) => mapWith(noting(call), wish, gateway.localAddress, draw)),
     check: (wish, grant, signal) => errand(signal, (call) => checkWith(call, wish, grant, gateway.localAddress)),
     async unmap(wish, grant, signal) {
