@@ -9,6 +9,7 @@ export const LOAD: ReadonlyMap<string, Load> = new Map<string, Load>([
   ['beep', async () => (await import('./beep.js')).beep],
   ['net', async () => (await import('./raw.js')).net],
   ['tls', async () => (await import('./raw.js')).tls],
+  ['hand', async () => (await import('./by-hand.js')).hand],
   ['ws', async () => (await import('./ws.js')).ws],
   ['http2', async () => (await import('./http2.js')).http2],
   ['yamux', async () => (await import('./yamux.js')).yamux],
