@@ -9,7 +9,6 @@ import {
   byWorth,
   isHost,
   isKept,
-  isPort,
   isSamePlace,
   type KnownAddress,
   keyed,
@@ -19,7 +18,7 @@ import {
   SOURCES,
 } from './known-address.js'
 import { type Lane, race } from './race.js'
-import { isOnLink, isOwn, kindOf } from './reachability/address.js'
+import { isOnLink, isOwn, isPort, kindOf } from './reachability/address.js'
 
 export type { AddressSource, KnownAddress } from './known-address.js'
 

@@ -2,18 +2,8 @@
 import { type Fingerprint, isFingerprint } from './fingerprint.js'
 import type { Json } from './json.js'
 import { readJsonFile, updateJsonFile } from './json-file.js'
-import {
-  byWorth,
-  isHost,
-  isKept,
-  isPort,
-  type KnownAddress,
-  keyed,
-  keyOf,
-  MAX_ADDRESSES,
-  MAX_PEOPLE,
-  SOURCES,
-} from './known-address.js'
+import { byWorth, isHost, isKept, type KnownAddress, keyed, keyOf, MAX_ADDRESSES, MAX_PEOPLE, SOURCES } from './known-address.js'
+import { isPort } from './reachability/address.js'
 import { isObject } from './signed-object.js'
 
 const FILE_VERSION = 1

@@ -5,6 +5,7 @@ import { MAX_CARD } from './discovery/txt-record.js'
 import type { Fingerprint } from './fingerprint.js'
 import type { Json } from './json.js'
 import { ObjectError } from './object-error.js'
+import { isPort } from './reachability/address.js'
 import { isObject, readObject, type Signer, signObject, toSeconds } from './signed-object.js'
 import { MAX_NICKNAME, sanitise } from './text.js'
 
@@ -136,10 +137,6 @@ function wrongField(value: Json): string | undefined {
 
 function isText(value: Json | undefined, maxLength: number): boolean {
   return typeof value === 'string' && value.length <= 2 * maxLength && Array.from(value).length <= maxLength
-}
-
-function isPort(value: Json | undefined): boolean {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535
 }
 
 function isAddress(value: Json | undefined): boolean {

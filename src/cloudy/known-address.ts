@@ -55,7 +55,3 @@ export function isHost(value: unknown): value is string {
   if (typeof value !== 'string' || value.length > MAX_HOST) return false
   return isIP(value.split('%')[0]!) !== 0 || /^[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?$/i.test(value)
 }
-
-export function isPort(value: unknown): value is number {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535
-}

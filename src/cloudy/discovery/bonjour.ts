@@ -6,6 +6,7 @@
 // cuts names at dots and holds without bound whatever it is told.
 import { randomBytes } from 'node:crypto'
 import { ClosedError } from '../../beep/errors.js'
+import { isPort } from '../reachability/address.js'
 import { Announcement } from './announcement.js'
 import type { Link } from './link.js'
 import { type LinkOptions, openLinks } from './links.js'
@@ -73,7 +74,7 @@ export function defaultHost(): string {
 export async function advertise(options: AdvertiseOptions): Promise<Advertisement> {
   const { port, instance: wish, host = HOST } = options
   const txt = cardToTxt(options.card)
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new RangeError(`A port is 1 to 65535, not ${port}`)
+  if (!isPort(port)) throw new RangeError(`A port is 1 to 65535, not ${port}`)
   if (!/^[a-z0-9-]{1,63}\.local$/i.test(host))
     throw new RangeError('A host name on the link is one label of letters, digits and hyphens, and .local')
   const links = await openLinks(options)

@@ -1,6 +1,11 @@
-// What kind of address an IP address is, which are on one of our links, and which are our own. Whom we dial and what we advertise depends on it.
+// What a port is, what kind of address an IP address is, which are on one of our links, and which are our own. Whom we dial and what we advertise depends on it.
 import { BlockList, isIP } from 'node:net'
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
+
+/** Whether a value is a TCP port that one can dial: 1 to 65535. */
+export function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535
+}
 
 /** `shared` is the space between a provider and its customers (RFC 6598); `reserved` is whatever no host of the Internet may have. */
 export type AddressKind =

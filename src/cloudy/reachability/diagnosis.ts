@@ -1,5 +1,5 @@
 // What is wrong with the way in, as a value: from how each protocol was answered to one problem that can be told and acted upon.
-import { type AddressKind, kindOf } from './address.js'
+import { type AddressKind, isPort, kindOf } from './address.js'
 import type { Gateway } from './gateway.js'
 import type { Failure, Grant, ProtocolName } from './protocol.js'
 
@@ -30,8 +30,7 @@ export type Problem =
 
 /** Why a grant must not be advertised, or undefined when it may be. */
 export function unfit({ externalAddress, externalPort }: Grant): Problem | undefined {
-  const isPort = Number.isInteger(externalPort) && externalPort >= 1 && externalPort <= 65_535
-  return addressProblem(kindOf(externalAddress)) ?? (isPort ? undefined : 'broken')
+  return addressProblem(kindOf(externalAddress)) ?? (isPort(externalPort) ? undefined : 'broken')
 }
 
 /** The problem that explains best why nothing was granted: what was said counts more than silence, and a private address more than anything. */

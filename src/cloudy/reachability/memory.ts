@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { readJsonFile, writeJsonFile } from '../json-file.js'
 import { isObject } from '../signed-object.js'
+import { isPort } from './address.js'
 import { NONCE_SIZE } from './pcp.js'
 import { PROTOCOLS, type ProtocolName } from './protocol.js'
 
@@ -27,7 +28,8 @@ export async function recall(path: string | undefined): Promise<Memory> {
     const value = await readJsonFile(path, MAX_FILE)
     if (!isObject(value ?? null)) return blank
     const { protocol, externalPort, nonce } = value as Record<string, unknown>
-    if (typeof nonce !== 'string' || !/^[0-9a-f]{24}$/.test(nonce) || !isPort(externalPort)) return blank
+    if (typeof nonce !== 'string' || !/^[0-9a-f]{24}$/.test(nonce)) return blank
+    if (externalPort !== 0 && !isPort(externalPort)) return blank
     const known = PROTOCOLS.find((name) => name === protocol)
     return { protocol: known, externalPort, nonce: new Uint8Array(Buffer.from(nonce, 'hex')) }
   } catch {
@@ -40,8 +42,4 @@ export async function remember(path: string | undefined, { protocol, externalPor
   if (path === undefined) return
   const value = { externalPort, nonce: Buffer.from(nonce).toString('hex') }
   await writeJsonFile(path, protocol === undefined ? value : { protocol, ...value })
-}
-
-function isPort(value: unknown): value is number {
-  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535
 }
