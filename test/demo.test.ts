@@ -67,7 +67,8 @@ describe('cloudy demo', () => {
         let said = ''
         for await (const text of running.stdout.setEncoding('utf8')) {
           said += text
-          if (/Ada {2}shows the card/.test(said)) running.kill(signal)
+          // Once: who is told again while it ends is gone at once, and says nothing.
+          if (/Ada {2}shows the card/.test(said) && !running.killed) running.kill(signal)
         }
         // Its peers write to the same pipes, which close with the last of them.
         if (running.exitCode === null && running.signalCode === null) await once(running, 'exit')
