@@ -1,6 +1,6 @@
 // What files need that several programs write and that have to outlive a crash: one path however they are named, one writer at a time, names that are on
-// the disk.
-import { open, realpath, rm, stat } from 'node:fs/promises'
+// the disk, and are nobody else's.
+import { link, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
@@ -70,6 +70,27 @@ async function breakLock(lock: string): Promise<void> {
     if (await isLeftBehind(lock)) await rm(lock, { force: true })
   } finally {
     await rm(turn, { force: true })
+  }
+}
+
+/** How file systems say that they know no links, as FAT does not. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
+
+/**
+ * Moves a file to a name that nobody has.
+ * @param makeLink for tests
+ * @throws EEXIST when somebody has it: both files are left as they are
+ */
+export async function giveName(path: string, name: string, makeLink = link): Promise<void> {
+  try {
+    // A link fails where a rename would overwrite.
+    await makeLink(path, name)
+    await rm(path)
+  } catch (error) {
+    if (!NO_LINKS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    // Whoever makes it has the name, and overwrites then no more than an empty file of its own.
+    await (await open(name, 'wx')).close()
+    await rename(path, name)
   }
 }
 

@@ -14,7 +14,7 @@ import { deferred } from '../../beep/promises.js'
 import { Identity } from '../identity.js'
 import type { Json } from '../json.js'
 import { signObject } from '../signed-object.js'
-import { FILE_TYPE, fileName, giveName, type Manifest } from './files.js'
+import { FILE_TYPE, fileName, type Manifest } from './files.js'
 import { OCTETS, SIGNED_DATA } from './media-types.js'
 import { type World, type WorldOptions, world } from './test-kit-people.js'
 import { FILES } from './uris.js'
@@ -390,23 +390,3 @@ describe('a name from the network', () => {
     expect((await readdir(downloads)).toSorted()).toEqual([`${'東'.repeat(65)} (2).txt`, `${'東'.repeat(65)}.txt`])
   })
 })
-
-test.each(['EPERM', 'EOPNOTSUPP'])(
-  'where the file system knows no links (%s), a file gets a name that is free, and no other',
-  async (code) => {
-    const noLinks = () => Promise.reject(Object.assign(new Error('no links here'), { code }))
-    const folder = await mkdtemp(join(tmpdir(), 'cloudy-names-'))
-    try {
-      const [came, taken, free] = ['came', 'taken', 'free'].map((name) => join(folder, name)) as [string, string, string]
-      await writeFile(came, 'new')
-      await writeFile(taken, 'old')
-      await expect(giveName(came, taken, noLinks)).rejects.toMatchObject({ code: 'EEXIST' })
-      expect([await readFile(came, 'utf8'), await readFile(taken, 'utf8')]).toEqual(['new', 'old'])
-      await giveName(came, free, noLinks)
-      expect(await readFile(free, 'utf8')).toBe('new')
-      expect((await readdir(folder)).toSorted()).toEqual(['free', 'taken'])
-    } finally {
-      await rm(folder, { recursive: true })
-    }
-  },
-)

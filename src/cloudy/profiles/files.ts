@@ -1,13 +1,13 @@
 // The files profile: a MSG with a signed manifest asks, a second MSG on the same channel streams the octets, its RPY confirms their digest.
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, link, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { noteError } from '../../beep/diagnostics.js'
 import { type Channel, type Message, type Profile, ReplyError, type Session } from '../../beep/index.js'
 import { abortable } from '../../beep/promises.js'
 import type { IdentityCertificate } from '../certificate.js'
-import { syncFolder } from '../disk.js'
+import { giveName, syncFolder } from '../disk.js'
 import type { Fingerprint } from '../fingerprint.js'
 import { isObject, MAX_OBJECT, type SignedObject, type Signer, signObject, toSeconds, verifyObject } from '../signed-object.js'
 import { sanitise } from '../text.js'
@@ -263,27 +263,6 @@ async function keep(path: string, directory: string, label: string): Promise<str
     }
   }
   throw new ReplyError(450, 'too many files have this name')
-}
-
-/** How file systems say that they know no links, as FAT does not. */
-const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
-
-/**
- * Moves a file to a name that nobody has.
- * @param makeLink for tests
- * @throws EEXIST when somebody has it: both files are left as they are
- */
-export async function giveName(path: string, name: string, makeLink = link): Promise<void> {
-  try {
-    // A link fails where a rename would overwrite.
-    await makeLink(path, name)
-    await rm(path)
-  } catch (error) {
-    if (!NO_LINKS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-    // Whoever makes it has the name, and overwrites then no more than an empty file of its own.
-    await (await open(name, 'wx')).close()
-    await rename(path, name)
-  }
 }
 
 /** A name that a file may have in any file system: no separators, not hidden, no device of another system, not too long. */
