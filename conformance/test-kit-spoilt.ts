@@ -1,4 +1,4 @@
-// Our own stack as a target that is broken in one way: what it says and hears passes through a spoiler, frame by frame. For the tests only.
+// Our own stack as a target that is broken in one way, or lawful in an unusual one: what it says and hears is changed on its way, frame by frame. For the tests only.
 import { Buffer } from 'node:buffer'
 import type { Duplex } from 'node:stream'
 import { advance } from '../src/beep/seqno.js'

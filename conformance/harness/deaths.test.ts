@@ -1,4 +1,4 @@
-// Targets that die: all that was said to them until then is in the results.
+// Targets that die: of which case they did, and all that was said to them until then.
 import { Buffer } from 'node:buffer'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'

@@ -56,7 +56,7 @@ export async function executed(command: string): Promise<Target> {
   let reached = false
   let over = false
   const start = async () => {
-    // Another port each time: the last may still be taken by what became of the connections to it. Several cases may want it at a time.
+    // Another port each time: the last may still be taken by what became of the connections to it. Several connections of a case may want it at a time.
     starting ??= freePort().then((port) => {
       reached = false
       program.start(port)
@@ -78,8 +78,8 @@ export async function executed(command: string): Promise<Target> {
           reached = true
           return socket
         } catch (error) {
-          // That it has ended may be told only now: what killed it was the case before.
           if (over) throw error
+          // That it has ended may be told only now: what killed it was the case before.
           if (!program.running && reached) await start()
           else if (!program.running)
             throw new Unreachable(`the command ended before it listened on port ${program.port}${program.said()}`)
