@@ -139,5 +139,5 @@ function sendReply(channel: OpenChannel, pending: Pending, keyword: 'RPY', what:
 
 /** A returned async generator is always one-to-many; a generated body is wrapped: `{ body }`. */
 function isGenerator(value: unknown): value is AsyncGenerator<Outgoing, void, void> {
-  return Object.prototype.toString.call(value) === '[object AsyncGenerator]'
+  return typeof value === 'object' && Object.prototype.toString.call(value) === '[object AsyncGenerator]'
 }

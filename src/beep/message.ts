@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { Readable } from 'node:stream'
 import type { Gathering, Place } from './gathering.js'
+import { EMPTY, kept, Pieces, settled } from './pieces.js'
 import { Wake } from './wake.js'
 import { contentType, type Headers } from './wire/entity.js'
 
@@ -41,10 +42,11 @@ export interface Message extends AsyncIterable<Uint8Array> {
   discard(): void
 }
 
-/** Pieces are laid together up to this size when they are kept past the turn in which they came. */
-const COALESCE = 4096
-/** A piece shorter than this is not worth a buffer of its own: a peer may send octet by octet. */
-const SMALL = 512
+/** The two functions of a promise of an iteration. */
+interface Awaiting {
+  resolve(result: IteratorResult<Uint8Array, undefined>): void
+  reject(error: unknown): void
+}
 
 /** What an arriving message needs of its session. */
 export interface Receiving {
@@ -75,7 +77,9 @@ export class InboundMessage implements Message {
   #taken = false
   #discarded = false
   #error: Error | undefined
-  /** Made when somebody waits. */
+  /** Who iterates and waits for a piece. */
+  #awaiting: Awaiting | undefined
+  /** Made when somebody else waits. */
   #wake: Wake | undefined
   /** While it is gathered. */
   #place: Place | undefined
@@ -105,14 +109,14 @@ export class InboundMessage implements Message {
       if (this.#handed) this.#pay()
       this.#place?.wake.rouse()
     }
-    this.#wake?.rouse()
+    this.#rouse()
   }
 
   /** The rest will never come. */
   fail(error: Error): void {
     if (this.complete || this.#error !== undefined) return
     this.#error = error
-    this.#wake?.rouse()
+    this.#rouse()
     this.#place?.wake.rouse()
   }
 
@@ -124,7 +128,7 @@ export class InboundMessage implements Message {
     // Whoever still reads must not take what is missing for the end.
     if (this.#taken && !(this.complete && this.#pieces.length === 0)) this.#error ??= discarded()
     while (this.#next() !== undefined);
-    this.#wake?.rouse()
+    this.#rouse()
     this.#place?.wake.rouse()
   }
 
@@ -162,27 +166,9 @@ export class InboundMessage implements Message {
    */
   settle(): void {
     // What was taken meanwhile is out of it.
-    const held = this.#pieces.slice(this.#head)
-    const settled = Math.max(0, this.#settled - this.#head)
-    const kept = held.slice(0, settled)
-    let small: Uint8Array[] = []
-    // The last piece laid together earlier may take more.
-    const last = kept.at(-1)
-    if (last !== undefined && last.length < COALESCE) small.push(kept.pop()!)
-    const close = () => {
-      if (small.length > 0) kept.push(Buffer.concat(small))
-      small = []
-    }
-    for (const piece of held.slice(settled)) {
-      if (worthKeeping(piece)) {
-        close()
-        kept.push(piece)
-      } else small.push(piece)
-    }
-    close()
-    this.#pieces = kept
+    this.#pieces = settled(this.#pieces.slice(this.#head), Math.max(0, this.#settled - this.#head))
     this.#head = 0
-    this.#settled = kept.length
+    this.#settled = this.#pieces.length
   }
 
   // What the user does
@@ -248,9 +234,10 @@ export class InboundMessage implements Message {
     return this.#only()
   }
 
-  /** The whole body when it is here in one piece: the usual case of small messages. */
+  /** The whole body when it is here in one piece, or without any: the usual case of small messages. */
   #only(limit = Number.POSITIVE_INFINITY): Uint8Array | undefined {
-    if (!this.complete || this.#pieces.length !== 1 || this.#head !== 0) return undefined
+    if (!this.complete || this.#pieces.length > 1 || this.#head !== 0) return undefined
+    if (this.#pieces.length === 0) return EMPTY
     const only = this.#next()!
     if (only.length > limit) throw tooLarge(limit)
     return only
@@ -262,7 +249,14 @@ export class InboundMessage implements Message {
     const place = gathering.enter()
     this.#place = place
     try {
-      for (let piece = await this.#piece(); piece !== undefined; piece = await this.#piece()) {
+      for (;;) {
+        const piece = this.#next()
+        if (piece === undefined) {
+          if (this.#error !== undefined) throw this.#error
+          if (this.complete) return pieces
+          await this.#more()
+          continue
+        }
         gathering.add(place, piece.length)
         if (place.octets > limit) {
           this.discard()
@@ -272,7 +266,6 @@ export class InboundMessage implements Message {
         // What comes meanwhile holds window, which is what holds the peer.
         while (!this.#final() && gathering.crowded(place)) await gathering.room(place)
       }
-      return pieces
     } finally {
       gathering.leave(place)
       this.#place = undefined
@@ -284,29 +277,48 @@ export class InboundMessage implements Message {
     return this.complete || this.#discarded || this.#error !== undefined
   }
 
-  /** What is here is given at once: no second promise for each piece. */
+  /** A piece costs one promise, whether it is here or comes: in TLS there are four of them in 64 KiB. */
   #iterate(): Promise<IteratorResult<Uint8Array, undefined>> {
-    const piece = this.#next()
-    if (piece !== undefined) return Promise.resolve({ done: false, value: piece })
-    if (this.#error !== undefined) return Promise.reject(this.#error)
-    if (this.complete) return Promise.resolve({ done: true, value: undefined })
-    return this.#more().then(() => this.#iterate())
+    if (this.#awaiting !== undefined) return this.#more().then(() => this.#iterate())
+    try {
+      const result = this.#result()
+      if (result !== undefined) return Promise.resolve(result)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return new Promise((resolve, reject) => {
+      this.#awaiting = { resolve, reject }
+    })
+  }
+
+  /** What an iteration gives next; undefined when that has yet to come. */
+  #result(): IteratorResult<Uint8Array, undefined> | undefined {
+    const value = this.#next()
+    if (value !== undefined) return { done: false, value }
+    if (this.#error !== undefined) throw this.#error
+    return this.complete ? { done: true, value: undefined } : undefined
+  }
+
+  #rouse(): void {
+    const awaiting = this.#awaiting
+    if (awaiting !== undefined) {
+      try {
+        const result = this.#result()
+        if (result !== undefined) {
+          this.#awaiting = undefined
+          awaiting.resolve(result)
+        }
+      } catch (error) {
+        this.#awaiting = undefined
+        awaiting.reject(error)
+      }
+    }
+    this.#wake?.rouse()
   }
 
   #more(): Promise<void> {
     this.#wake ??= new Wake()
     return this.#wake.wait()
-  }
-
-  /** The next piece, credited; undefined at the end. */
-  async #piece(): Promise<Uint8Array | undefined> {
-    for (;;) {
-      const piece = this.#next()
-      if (piece !== undefined) return piece
-      if (this.#error !== undefined) throw this.#error
-      if (this.complete) return undefined
-      await this.#more()
-    }
   }
 
   /** The next piece that is here, credited. */
@@ -324,55 +336,6 @@ export class InboundMessage implements Message {
   }
 }
 
-/** What is gathered outlives the turn, so a piece that is a small part of its chunk is copied; many small ones share a block. */
-class Pieces {
-  readonly #pieces: Uint8Array[] = []
-  #block = Buffer.alloc(0)
-  #used = 0
-  /** Where the octets begin that are in the block and not among the pieces. */
-  #from = 0
-
-  push(piece: Uint8Array): void {
-    if (worthKeeping(piece)) {
-      this.#cut()
-      this.#pieces.push(piece)
-      return
-    }
-    if (piece.length > this.#block.length - this.#used) {
-      this.#cut()
-      this.#block = Buffer.allocUnsafeSlow(Math.max(piece.length, 4 * COALESCE))
-      this.#used = 0
-      this.#from = 0
-    }
-    this.#block.set(piece, this.#used)
-    this.#used += piece.length
-  }
-
-  list(): readonly Uint8Array[] {
-    this.#cut()
-    return this.#pieces
-  }
-
-  join(): Buffer {
-    return Buffer.concat(this.list())
-  }
-
-  #cut(): void {
-    if (this.#used > this.#from) this.#pieces.push(this.#block.subarray(this.#from, this.#used))
-    this.#from = this.#used
-  }
-}
-
-/** Whether a piece may be kept as it is: it fills enough of the chunk that it would keep alive. */
-function worthKeeping(piece: Uint8Array): boolean {
-  return piece.length >= SMALL && piece.length * 2 >= piece.buffer.byteLength
-}
-
-/** A piece that may outlive the turn. */
-export function kept(piece: Uint8Array): Uint8Array {
-  return worthKeeping(piece) ? piece : copied(piece)
-}
-
 /** More than `limit` octets. Thrown out of a handler it becomes ERR 554. */
 export function tooLarge(limit: number): RangeError {
   return Object.assign(new RangeError(`The message is longer than ${limit} octets: take it as a stream, or raise maxMessage`), {
@@ -382,13 +345,6 @@ export function tooLarge(limit: number): RangeError {
 
 function discarded(): TypeError {
   return new TypeError('The rest of this message was discarded: its handler had ended, or nobody waited for it any more')
-}
-
-/** As `Buffer.from(octets)`, which asks about more kinds of values, in half the time. */
-function copied(octets: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafe(octets.length)
-  copy.set(octets)
-  return copy
 }
 
 function asBuffer(octets: Uint8Array): Buffer {

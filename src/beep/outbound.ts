@@ -5,7 +5,8 @@ import type { OutgoingMessage } from './engine/outbox.js'
 import { MAX_SESSION_REPLIES } from './limits.js'
 import type { LiveSession } from './live-session.js'
 import type { Body, Entity, Outgoing } from './message.js'
-import { InboundMessage, kept, tooLarge } from './message.js'
+import { InboundMessage, tooLarge } from './message.js'
+import { EMPTY, kept } from './pieces.js'
 import { type Deferred, deferred } from './promises.js'
 import { type EntityHeaders, formatEntity } from './wire/entity.js'
 import type { Keyword } from './wire/frame.js'
@@ -30,7 +31,8 @@ export function sendMessage(
   what: Outgoing,
 ): Sending {
   const { body, header } = unwrap(what)
-  const whole = typeof body === 'string' ? Buffer.from(body) : body instanceof Uint8Array ? body : undefined
+  const whole =
+    typeof body === 'string' ? (body === '' ? EMPTY : Buffer.from(body)) : body instanceof Uint8Array ? body : undefined
   if (whole !== undefined) {
     const message = session.engine.send(channel, keyword, msgno, ansno, [header, whole])
     session.schedule()

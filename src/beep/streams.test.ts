@@ -1,12 +1,9 @@
 // Bodies: streams in both directions, back-pressure, what is left unread, and how much of it all is held.
 import { Duplex, Readable } from 'node:stream'
 import { describe, expect, test } from '@jest/globals'
-import fc from 'fast-check'
 import { ECHO, echo } from '../profiles/echo.js'
 import { SINK, sink } from '../profiles/sink.js'
-import { Gathering } from './gathering.js'
 import { attach, type Message, type Profile } from './index.js'
-import { InboundMessage } from './message.js'
 import { deferred } from './promises.js'
 import { rawPair, rawStart, soon, turns } from './test-kit-peer.js'
 import { duplexPair, sessionPair } from './testing.js'
@@ -57,39 +54,6 @@ describe('bodies on their way in', () => {
       expect(String(await (await reply())[how](8))).toBe('12345678')
     }
     await initiator.release()
-  })
-
-  test('a reader may stop at any piece, whatever becomes of the rest when the turn ends: no octet is lost, and each is credited once', async () => {
-    const step = fc.oneof(
-      fc.record({ kind: fc.constant('arrive' as const), size: fc.nat(6000), chunk: fc.constantFrom(1, 3, 20) }),
-      fc.record({ kind: fc.constantFrom('read' as const, 'turn' as const) }),
-    )
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        let credited = 0
-        const credit = (octets: number) => {
-          credited += octets
-        }
-        const message = new InboundMessage(new Map(), 0, { maxMessage: 1e6, gathering: new Gathering(), credit })
-        const reader = message[Symbol.asyncIterator]()
-        const [sent, read]: [number[], number[]] = [[], []]
-        const waiting = () => sent.length > read.length
-        for (const each of steps) {
-          if (each.kind === 'arrive') {
-            // A view of a chunk, which is the larger the less of it the piece is.
-            const octets = Buffer.alloc(each.size * each.chunk).subarray(0, each.size)
-            for (let at = 0; at < octets.length; at++) octets[at] = (sent.length + at) % 251
-            sent.push(...octets)
-            message.arrive(octets, false)
-          } else if (each.kind === 'turn') message.settle()
-          else if (waiting()) read.push(...(await reader.next()).value!)
-        }
-        message.arrive(new Uint8Array(0), true)
-        for (let next = await reader.next(); !next.done; next = await reader.next()) read.push(...next.value)
-        expect(Buffer.from(read).equals(Buffer.from(sent))).toBe(true)
-        expect(credited).toBe(sent.length)
-      }),
-    )
   })
 
   test('a loop that is left early lets the rest go', async () => {
