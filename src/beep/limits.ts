@@ -129,7 +129,7 @@ export const MAX_REPLIES = 1_048_576
 export const MAX_SESSION_REPLIES = 16_777_216
 /** Octets of messages that are being gathered (`bytes()`, `text()`, `json()`), all of a session together, before all but the first of them wait. */
 export const MAX_SESSION_GATHERED = 16_777_216
-/** Answers without an octet that may wait to be taken: they cost no window, so a count must bound them. One read of a socket brings up to 2,978. */
+/** Answers without an octet that may wait to be taken: they cost no window, so a count must bound them. `MAX_EVENTS` of them come at a time. */
 export const MAX_EMPTY_ANSWERS = 4096
 /** Largest message that `bytes()`, `text()` and `json()` gather, in octets. */
 export const MAX_MESSAGE = 16_777_216
@@ -137,6 +137,10 @@ export const MAX_MESSAGE = 16_777_216
 export const MAX_ERR = 65_536
 /** Octets of a chunk from which on more of them are likely to wait. */
 export const BULK = 16_384
+/** Octets that a session gathers before it handles them, at most a chunk more. */
+export const MAX_TURN = 1_048_576
+/** Events that a session handles at a time, before those who were given something have their turn: they may take what would else be too much. */
+export const MAX_EVENTS = 1024
 /** Sessions that a listener holds at a time. */
 export const MAX_SESSIONS = 10_000
 /** Connections without a session that a listener lets read why, at a time; what comes beyond them is closed without a word. */

@@ -1,6 +1,5 @@
 // A session at work: the engine's events become channels, promises and handlers; what is said is written at once or when the turn ends.
 import { Buffer } from 'node:buffer'
-import process from 'node:process'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { Answers } from './answers.js'
@@ -13,7 +12,7 @@ import type { Event, Greeting } from './engine/events.js'
 import type { TrafficCounts } from './engine/traffic.js'
 import { ClosedError, type CloseReason, type ProtocolError, ReplyError } from './errors.js'
 import { Gathering } from './gathering.js'
-import { BULK, GREETING_TIMEOUT, MAX_MESSAGE, RELEASE_TIMEOUT } from './limits.js'
+import { GREETING_TIMEOUT, MAX_EVENTS, MAX_MESSAGE, RELEASE_TIMEOUT } from './limits.js'
 import type { InboundMessage } from './message.js'
 import { Writers } from './outbound.js'
 import type { Profile } from './profile.js'
@@ -22,11 +21,10 @@ import { Questions } from './questions.js'
 import type { Session, SessionOptions, StartOptions } from './session.js'
 import { Timers } from './timers.js'
 import { type TakeOver, type TuningStart, tune } from './tuning.js'
+import { Turn, type TurnWork } from './turn.js'
 import { Wake } from './wake.js'
 
-const RESOLVED = Promise.resolve()
-
-export class LiveSession implements Session, DriverEvents {
+export class LiveSession implements Session, DriverEvents, TurnWork {
   readonly role: Role
   readonly engine: Engine
   readonly channels = new Map<number, OpenChannel>()
@@ -43,13 +41,7 @@ export class LiveSession implements Session, DriverEvents {
   readonly gathering = new Gathering()
   /** Messages that hold views of chunks of this turn. */
   readonly #kept: InboundMessage[] = []
-  #scheduled = false
-  /** The last chunk was a large one. */
-  #bulk = false
-  /** Octets are being handled that came: what is said meanwhile waits for the end of that. */
-  #receiving = false
-  /** Of what came, something goes on among the microtasks: whoever awaited it may say more. */
-  #goesOn = false
+  readonly #turn = new Turn(this)
   /** A tuning message is being handled: nothing behind it may be parsed. */
   #held = false
   /** Events are being handled. */
@@ -146,16 +138,9 @@ export class LiveSession implements Session, DriverEvents {
     return this.#reason !== undefined
   }
 
-  /**
-   * What was said in this turn is written when it ends: many small messages are one write. In bulk, that is when the event loop has read
-   * whatever there is; else as soon as no promise is left to continue, which costs no round of the event loop.
-   */
+  /** Something has been said: it is written when the turn ends. */
   schedule(): void {
-    if (this.#scheduled || this.#reason !== undefined) return
-    this.#scheduled = true
-    if (this.#bulk) setImmediate(this.#flush)
-    // Mostly a promise is being continued: then this is called when no other is left.
-    else if (!this.#receiving) process.nextTick(this.#flush)
+    if (this.#reason === undefined) this.#turn.schedule()
   }
 
   /** The message holds views of a chunk: at the end of the turn it must let go of what is small. */
@@ -235,18 +220,7 @@ export class LiveSession implements Session, DriverEvents {
   received(octets: Uint8Array): void {
     if (watched()) noteOctets(this, this.role === 'initiator' ? 'listener' : 'initiator', octets)
     this.timers.heard = true
-    this.#bulk = octets.length >= BULK
-    this.#receiving = true
-    this.#goesOn = false
-    this.pump()
-    // It may not be parsed, and nothing that is kept is without a bound.
-    if (this.#held && this.engine.unread) this.driver.pause()
-    this.moved.rouse()
-    if (this.engine.pending) this.schedule()
-    this.#receiving = false
-    if (!this.#scheduled || this.#bulk) return
-    if (this.#goesOn) void RESOLVED.then(this.#flushSoon)
-    else this.#flush()
+    this.#turn.received(octets.length, this.#held)
   }
 
   sending(octets: Uint8Array): void {
@@ -268,11 +242,18 @@ export class LiveSession implements Session, DriverEvents {
     this.end({ kind: 'terminated', by: 'peer', ...(error === undefined ? {} : { error }) })
   }
 
-  /** Called among the microtasks: what is queued by `nextTick` runs when all of them, and those that they bring about, have run. */
-  readonly #flushSoon = (): void => process.nextTick(this.#flush)
+  // What a turn is made of
 
-  readonly #flush = (): void => {
-    this.#scheduled = false
+  take(): boolean {
+    const more = this.pump(MAX_EVENTS)
+    // It may not be parsed, and nothing that is kept is without a bound.
+    if (this.#held && this.engine.unread) this.driver.pause()
+    this.moved.rouse()
+    if (this.engine.pending) this.schedule()
+    return more
+  }
+
+  write(): void {
     if (this.#kept.length > 0) {
       // Emptied one by one, the array keeps its room.
       for (let message = this.#kept.pop(); message !== undefined; message = this.#kept.pop())
@@ -282,16 +263,22 @@ export class LiveSession implements Session, DriverEvents {
     this.timers.flushed()
   }
 
-  /** Handles what has happened. While a tuning message is handled, that is what was parsed before it, and what comes of our own writing. */
-  pump(): void {
+  /**
+   * Handles what has happened. While a tuning message is handled, that is what was parsed before it, and what comes of our own writing.
+   * @param most so many events. @returns whether that was too few
+   */
+  pump(most = Number.POSITIVE_INFINITY): boolean {
     const outermost = !this.#pumping
     this.#pumping = true
-    while (this.#reason === undefined && (!this.#held || this.engine.eventful)) {
+    let handled = 0
+    while (handled < most && this.#reason === undefined && (!this.#held || this.engine.eventful)) {
       const event = this.engine.nextEvent()
       if (event === undefined) break
       this.#handle(event)
+      handled++
     }
     if (outermost) this.#pumping = false
+    return handled === most
   }
 
   #handle(event: Event): void {
@@ -342,7 +329,7 @@ export class LiveSession implements Session, DriverEvents {
         this.end({ kind: 'terminated', by, ...(error === undefined ? {} : { error }) })
       }
     }
-    this.#goesOn = true
+    this.#turn.goesOn = true
   }
 
   // Profiles and channels

@@ -2,6 +2,7 @@
 import { Duplex, PassThrough } from 'node:stream'
 import { expect, test } from '@jest/globals'
 import { attach, type Profile } from './index.js'
+import { MAX_TURN } from './limits.js'
 import { RawPeer } from './test-kit-peer.js'
 
 /** A transport that keeps what is written to it, an entry for each write that is more than credit, which has a time of its own; what comes is pushed by hand and heard before `push` returns. */
@@ -89,6 +90,27 @@ test('in bulk it leaves when the event loop has read what there is', async () =>
   expect(transport.writes).toEqual([])
   await turn()
   expect(transport.writes.map(replies)).toEqual([700])
+})
+
+test('in bulk what comes in several chunks is answered together, whatever their size', async () => {
+  const { transport } = await listener()
+  const credit = 'SEQ 1 0 4096\r\n'.repeat(2000)
+  for (const [n, more] of [credit, '', credit].entries())
+    transport.push(Buffer.from(`MSG 1 ${n} . ${3 * n} 3\r\n\r\nxEND\r\n${more}`))
+  await turn()
+  expect(transport.writes.map(replies)).toEqual([3])
+})
+
+test('of a stream that never lets the event loop go on it is handled all the same', async () => {
+  const { transport } = await listener()
+  const credit = Buffer.from('SEQ 1 0 4096\r\n'.repeat(4681))
+  transport.push(Buffer.concat([Buffer.from('MSG 1 0 . 0 3\r\n\r\nxEND\r\n'), credit]))
+  for (let octets = credit.length; octets < MAX_TURN; octets += credit.length) {
+    expect(transport.writes).toEqual([])
+    transport.push(credit)
+  }
+  for (let n = 0; n < 3; n++) await new Promise<void>((resolve) => process.nextTick(resolve))
+  expect(transport.writes.map(replies)).toEqual([1])
 })
 
 test('what is asked together leaves together', async () => {

@@ -80,4 +80,15 @@ describe('replies that nobody takes', () => {
     expect(await all).toBe(20_000)
     session.terminate()
   })
+
+  test('nor is one that comes in one piece', async () => {
+    const { session, peer, channel } = await asking()
+    const exchange = channel.send('x')
+    await peer.expect(/MSG 1 0 /)
+    peer.say(peer.frame('ANS 1 0', '', 7).repeat(20_000) + peer.frame('NUL 1 0'))
+    let count = 0
+    for await (const _ of exchange) count++
+    expect(count).toBe(20_000)
+    session.terminate()
+  })
 })
