@@ -16,11 +16,12 @@ export interface Order {
 export type Report = { readonly ports: Ports } | { readonly rate: number } | { readonly error: string }
 
 /**
- * Objects of an application, some 30 MB of them, in every process alike. With a heap of about ten megabytes V8 takes the buffers that Node reads for
- * garbage of its own and collects all of it every few megabytes, which halves the bulk of whoever happens to be of that size (docs/PERFORMANCE.md).
+ * Numbers of an application, `HEAP` of them, in every process alike. Buffers that Node reads are garbage which V8 drops cheaply once there are 32 MiB of it, unless the
+ * old space is collected before; and after each collection it may grow by no more than a tenth or so until the next. A process with a small heap therefore collects
+ * everything every few megabytes, which takes a third to two thirds of its bulk, or does not: that is chance (docs/PERFORMANCE.md). With 400 MB nobody does.
  */
-const BALLAST = 300_000
-Object.assign(globalThis, { ballast: Array.from({ length: BALLAST }, (_, index) => ({ index, list: [index] })) })
+const HEAP = 400
+Object.assign(globalThis, { ballast: Array.from({ length: HEAP / 8 }, () => new Array(1_000_000).fill(0.5)) })
 
 const [role, name, ...places] = process.argv.slice(2)
 

@@ -1,5 +1,6 @@
 // The benchmark: every contestant in every workload, round after round, each with two processes of its own that are warm; then the studies.
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { freemem } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { chart } from './chart.js'
 import { entries } from './contestants/index.js'
@@ -26,6 +27,9 @@ interface Options {
 
 /** Milliseconds before each measurement: a new connection finds its window, and the CPU forgets the others. */
 const SETTLE = 100
+
+/** Megabytes that a process takes: what it holds (`HEAP` in child.ts), Node, and the contestant. */
+const PROCESS = 550
 
 /** Rates by workload and contestant, one a round. */
 type Rates = Map<string, Map<string, number[]>>
@@ -89,9 +93,12 @@ async function measureAll(options: Options, places: Places) {
   const rates: Rates = new Map(
     [...present].map(([workload, contestants]) => [workload.name, new Map(contestants.map(({ name }) => [name, []]))]),
   )
+  const warmUps = new Map([...present.keys()].map(({ name, warmUp: times = 1 }) => [name, times]))
   const credentials = await makeCredentials()
   const pairs = new Map<string, Pair>()
-  for (const { name } of new Set([...present.values()].flat()))
+  const names = new Set([...present.values()].flat())
+  checkMemory(names.size)
+  for (const { name } of names)
     pairs.set(
       name,
       foreign !== undefined && name === guest?.name
@@ -105,13 +112,22 @@ async function measureAll(options: Options, places: Places) {
       const order = [...byName.keys()].map((_, index, names) => names[(index + round) % names.length]!)
       for (const name of order) {
         const pair = pairs.get(name)!
-        if (round === 0) await pair.measure({ workload, settle: 0, measure: warmUp })
+        if (round === 0) await pair.measure({ workload, settle: 0, measure: warmUp * (warmUps.get(workload) ?? 1) })
         else byName.get(name)!.push(await pair.measure({ workload, settle: SETTLE, measure }))
       }
     }
   }
   for (const pair of pairs.values()) await pair.end()
   return [...present.keys()].map((workload) => section(workload, rates))
+}
+
+/** Figures of a machine that swaps are of no use. */
+function checkMemory(pairs: number): void {
+  const [needed, free] = [pairs * 2 * PROCESS, Math.round(freemem() / 1e6)]
+  if (needed > free)
+    process.stderr.write(
+      `${pairs * 2} processes need ${needed} MB of memory and ${free} are free: choose fewer contestants with --only\n`,
+    )
 }
 
 function uriOf({ uri }: Options): string {
