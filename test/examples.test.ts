@@ -38,6 +38,8 @@ test('engines', () => {
 })
 
 test('peer', async () => {
+  // Other tests have peers on the same link: an Ada and a Bob, too.
+  const [first, second] = ['Ada of peer.ts', 'Bob of peer.ts'] as const
   const folders = [await mkdtemp(join(tmpdir(), 'cloudy-ada-')), await mkdtemp(join(tmpdir(), 'cloudy-bob-'))] as const
   const said: string[] = []
   const heard = new Wake()
@@ -48,11 +50,11 @@ test('peer', async () => {
   const hears = async (...lines: string[]) => {
     while (!lines.every((line) => said.includes(line))) await heard.wait()
   }
-  const ada = await stay(folders[0], 'Ada', says('Ada'), true)
-  const bob = await stay(folders[1], 'Bob', says('Bob'), true)
-  await hears('Ada: “Bob” is near', 'Bob: “Ada” is near')
+  const ada = await stay(folders[0], first, says('Ada'), true)
+  const bob = await stay(folders[1], second, says('Bob'), true)
+  await hears(`Ada: “${second}” is near`, `Bob: “${first}” is near`)
   const friend = await ada.meet(bob.fingerprint)
-  await hears('Bob: “Ada” comes', 'Ada: “Bob” gives a note')
+  await hears(`Bob: “${first}” comes`, `Ada: “${second}” gives a note`)
   await writeFile(join(folders[0], 'letter.txt'), 'hello')
   await friend.sendFile(join(folders[0], 'letter.txt'))
   expect(await readFile(join(folders[1], 'letter.txt'), 'utf8')).toBe('hello')
@@ -60,10 +62,10 @@ test('peer', async () => {
   await expect(friend.sendFile(join(folders[0], 'large'))).rejects.toMatchObject({ replyCode: 554 })
   await friend.release()
   await ada.close()
-  await hears('Bob: “Ada” is gone')
-  const again = await stay(folders[0], 'Ada', says('Ada'), true)
+  await hears(`Bob: “${first}” is gone`)
+  const again = await stay(folders[0], first, says('Ada'), true)
   expect(again.fingerprint).toBe(ada.fingerprint)
   await Promise.all([again.close(), bob.close()])
-  expect(said).toContain('Bob: “Ada” sends “letter.txt”')
+  expect(said).toContain(`Bob: “${first}” sends “letter.txt”`)
   for (const folder of folders) await rm(folder, { recursive: true })
 })

@@ -1,11 +1,13 @@
 // BEEP through the public API, at its default options.
-import { type Channel, connect, listen, type Profile, type Session } from '../../src/index.js'
+import { type Channel, connect, listen, type Message, type Profile, type Session } from '../../src/index.js'
 import { ECHO, echo } from '../../src/profiles/echo.js'
 import { SINK, sink } from '../../src/profiles/sink.js'
 import { type Client, type Contestant, keepAsking, keepDoing, type Meter, type Ports } from '../contestant.js'
 import { ANSWERS, type Workload } from '../workloads.js'
 
 const HOST = '127.0.0.1'
+/** Octets from which on a reply is read as it comes, as from the streams of others, instead of being gathered. */
+const LARGE = 65_536
 const MANY = 'http://example.org/profiles/many'
 
 /** As many answers as always, each of as many octets as the question says. */
@@ -58,12 +60,18 @@ export async function beepAt(
       else
         await keepAsking(workload, meter, async (message, lane) => {
           const reply = await channels[lane % channels.length]!.request(message)
-          return (await reply.bytes()).length
+          return workload.size < LARGE ? (await reply.bytes()).length : count(reply)
         })
       await session.release()
     },
     close: async () => {},
   }
+}
+
+async function count(reply: Message): Promise<number> {
+  let octets = 0
+  for await (const piece of reply) octets += piece.length
+  return octets
 }
 
 async function visit(session: Session, uri: string, meter: Meter): Promise<void> {

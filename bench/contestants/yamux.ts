@@ -46,24 +46,30 @@ class SocketStream extends AbstractMessageStream {
   }
 }
 
-/** Reads lengths and messages of a stream. */
-function messages(stream: Stream, each: (message: Buffer) => void): void {
+/**
+ * Reads lengths and messages of a stream.
+ * @param each is told the size of a message whose last octet is in; `whole` gives it with its length before it
+ */
+function messages(stream: Stream, each: (size: number, whole: () => Buffer) => void): void {
   let held: Buffer[] = []
   let size = 0
+  const take = (piece: Buffer) => {
+    held.push(piece)
+    size += piece.length
+    while (size >= LENGTH) {
+      if (held[0]!.length < LENGTH) held = [Buffer.concat(held)]
+      const length = held[0]!.readUInt32BE()
+      const rest = size - LENGTH - length
+      if (rest < 0) return
+      each(length, () => (held.length === 1 ? held[0]! : Buffer.concat(held)).subarray(0, LENGTH + length))
+      const last = held.at(-1)!
+      held = rest === 0 ? [] : [last.subarray(last.length - rest)]
+      size = rest
+    }
+  }
   stream.addEventListener('message', ({ data }) => {
     for (const piece of data instanceof Uint8Array ? [data] : data)
-      held.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))
-    size += data.byteLength
-    while (size >= LENGTH) {
-      // Joined only once the length, or the whole message, is in.
-      if (held[0]!.length < LENGTH) held = [Buffer.concat(held)]
-      const end = LENGTH + held[0]!.readUInt32BE()
-      if (size < end) return
-      const all = held.length === 1 ? held[0]! : Buffer.concat(held)
-      each(all.subarray(0, end))
-      size -= end
-      held = size === 0 ? [] : [all.subarray(end)]
-    }
+      take(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))
   })
 }
 
@@ -77,8 +83,9 @@ export const yamux: Contestant = {
       socket.on('close', () => sockets.delete(socket))
       const muxer = createYamux()().createStreamMuxer(new SocketStream(socket, 'inbound'))
       muxer.addEventListener('stream', ({ detail: stream }) => {
-        messages(stream, (message) => {
-          // The first octet says whether it is to come back.
+        // The first octet says whether it is to come back.
+        messages(stream, (_, whole) => {
+          const message = whole()
           stream.send(message[LENGTH] === SINK ? EMPTY : message)
         })
       })
@@ -105,7 +112,7 @@ export const yamux: Contestant = {
         const message = framed(body)
         const send = (lane: number) => void streams[lane % streams.length]!.send(message)
         const lanes = new Lanes(workload, meter, send)
-        for (const [lane, stream] of streams.entries()) messages(stream, (answer) => lanes.answered(answer.length - LENGTH, lane))
+        for (const [lane, stream] of streams.entries()) messages(stream, (octets) => lanes.answered(octets, lane))
         socket.on('close', () => lanes.fail(new Error('The connection was closed')))
         await lanes.done
         socket.destroy()
