@@ -139,6 +139,8 @@ export const MAX_ERR = 65_536
 export const BULK = 16_384
 /** Octets that a session gathers before it handles them, at most a chunk more. */
 export const MAX_TURN = 1_048_576
+/** The same in all sessions of a process together; beyond it each handles what has come at once. */
+export const MAX_TURNS = 16_777_216
 /** Events that a session handles at a time, before those who were given something have their turn: they may take what would else be too much. */
 export const MAX_EVENTS = 1024
 /** Sessions that a listener holds at a time. */

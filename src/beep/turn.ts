@@ -1,6 +1,6 @@
 // When what has come is handled, and when what has been said is written: the turns of a session.
 import process from 'node:process'
-import { BULK, MAX_TURN } from './limits.js'
+import { BULK, MAX_TURN, MAX_TURNS } from './limits.js'
 
 /** What a session does in a turn. */
 export interface TurnWork {
@@ -11,6 +11,8 @@ export interface TurnWork {
 }
 
 const RESOLVED = Promise.resolve()
+/** Octets that wait to be handled in all sessions of the process: many peers may send at a time. */
+let waiting = 0
 
 export class Turn {
   readonly #work: TurnWork
@@ -36,8 +38,10 @@ export class Turn {
    */
   received(octets: number, now: boolean): void {
     this.#gathered += octets
+    waiting += octets
     // Node leaves a socket alone after some 2 MiB; other streams may never end.
-    if (now || this.#gathered >= MAX_TURN || (octets < BULK && !this.#gathers)) this.#begin()
+    const full = this.#gathered >= MAX_TURN || waiting >= MAX_TURNS
+    if (now || full || (octets < BULK && !this.#gathers)) this.#begin()
     else if (!this.#gathers) {
       this.#gathers = true
       setImmediate(this.#takeGathered)
@@ -61,8 +65,9 @@ export class Turn {
   }
 
   #begin(): void {
+    waiting -= this.#gathered
     this.#gathered = 0
-    // It will come to that, if it has not ended.
+    // A turn that is under way takes these octets, too.
     if (this.#taking) return
     this.#taking = true
     this.goesOn = false

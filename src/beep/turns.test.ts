@@ -2,8 +2,9 @@
 import { Duplex, PassThrough } from 'node:stream'
 import { expect, test } from '@jest/globals'
 import { attach, type Profile } from './index.js'
-import { MAX_TURN } from './limits.js'
+import { BULK, MAX_TURN, MAX_TURNS } from './limits.js'
 import { RawPeer } from './test-kit-peer.js'
+import { Turn } from './turn.js'
 
 /** A transport that keeps what is written to it, an entry for each write that is more than credit, which has a time of its own; what comes is pushed by hand and heard before `push` returns. */
 class Recorder extends Duplex {
@@ -111,6 +112,24 @@ test('of a stream that never lets the event loop go on it is handled all the sam
   }
   for (let n = 0; n < 3; n++) await new Promise<void>((resolve) => process.nextTick(resolve))
   expect(transport.writes.map(replies)).toEqual([1])
+})
+
+test('what many sessions gather together has a limit', async () => {
+  let [taken, sessions] = [0, 0]
+  const take = () => {
+    taken++
+    return false
+  }
+  for (let octets = 0; octets < MAX_TURNS; octets += BULK) {
+    expect(taken).toBe(0)
+    sessions++
+    new Turn({ take, write() {} }).received(BULK, false)
+  }
+  expect(taken).toBe(1)
+  await turn()
+  expect(taken).toBe(sessions)
+  new Turn({ take, write() {} }).received(BULK, false)
+  expect(taken).toBe(sessions)
 })
 
 test('what is asked together leaves together', async () => {
