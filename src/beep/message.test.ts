@@ -67,3 +67,14 @@ test('whoever asks for pieces before they come gets each in its turn, and then t
     }),
   )
 })
+
+test('a message without octets is nobody else’s, either: its memory may be given to another thread', async () => {
+  const empty = () => {
+    const message = new InboundMessage(new Map(), 0, { maxMessage: 1e6, gathering: new Gathering(), credit: () => {} })
+    message.arrive(new Uint8Array(0), true)
+    return message.bytes()
+  }
+  const first = await empty()
+  structuredClone(first, { transfer: [first.buffer as ArrayBuffer] })
+  expect((await empty()).subarray()).toHaveLength(0)
+})

@@ -5,12 +5,11 @@ import { Buffer } from 'node:buffer'
 const COALESCE = 4096
 /** A piece shorter than this is not worth a buffer of its own: a peer may send octet by octet. */
 const SMALL = 512
-/** Nobody can write to it, so everybody may have it. */
+/** For our own use: a user could transfer its memory to another thread, and nobody would have it any more. */
 export const EMPTY = Buffer.alloc(0)
 
 /** A piece that may outlive the turn. */
 export function kept(piece: Uint8Array): Uint8Array {
-  if (piece.length === 0) return EMPTY
   return worthKeeping(piece) ? piece : copied(piece)
 }
 

@@ -1,4 +1,4 @@
-// When what is said leaves: at once what a handler says at once, else when the turn ends, and always what was said together in one write.
+// When what has come is handled, and when what is said leaves: at once what a handler says at once, else when the turn ends, and always what was said together in one write.
 import { Duplex, PassThrough } from 'node:stream'
 import { expect, test } from '@jest/globals'
 import { attach, type Profile } from './index.js'
