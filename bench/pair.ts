@@ -2,6 +2,7 @@
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Order, Report } from './child.js'
 import { CREDENTIALS, type Credentials } from './contestant.js'
@@ -54,9 +55,9 @@ export class Pair {
     this.#client = client
   }
 
-  /** @param profiles a directory that takes a CPU profile of each process */
-  static async start(contestant: string, places: Places, credentials: Credentials, profiles: string | undefined): Promise<Pair> {
-    const server = begin(CHILD, ['serve', contestant], places.server, profiling(profiles, 'serve', contestant), {
+  /** @param profile a path to whose name each process adds what it is, for its CPU profile */
+  static async start(contestant: string, places: Places, credentials: Credentials, profile: string | undefined): Promise<Pair> {
+    const server = begin(CHILD, ['serve', contestant], places.server, profiling(profile, 'serve'), {
       [CREDENTIALS]: JSON.stringify(credentials),
     })
     const { ports } = await expectReport(server, PATIENCE, 'ports')
@@ -64,7 +65,7 @@ export class Pair {
       CHILD,
       ['drive', contestant, String(ports.clear), String(ports.secure)],
       places.client,
-      profiling(profiles, 'drive', contestant),
+      profiling(profile, 'drive'),
     )
     await expectReport(client, PATIENCE, 'ports')
     return new Pair(server, client)
@@ -107,10 +108,10 @@ export function begin(
   return child
 }
 
-function profiling(profiles: string | undefined, role: string, contestant: string): readonly string[] {
-  return profiles === undefined
+function profiling(profile: string | undefined, role: string): readonly string[] {
+  return profile === undefined
     ? []
-    : ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${role}-${contestant}.cpuprofile`]
+    : ['--cpu-prof', `--cpu-prof-dir=${dirname(profile)}`, `--cpu-prof-name=${basename(profile)}-${role}.cpuprofile`]
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -1,6 +1,7 @@
 // The benchmark: every contestant in every workload, round after round, each with two processes of its own that are warm; then the studies.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { freemem } from 'node:os'
+import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { chart } from './chart.js'
 import { entries } from './contestants/index.js'
@@ -93,32 +94,42 @@ async function measureAll(options: Options, places: Places) {
   const rates: Rates = new Map(
     [...present].map(([workload, contestants]) => [workload.name, new Map(contestants.map(({ name }) => [name, []]))]),
   )
-  const warmUps = new Map([...present.keys()].map(({ name, warmUp: times = 1 }) => [name, times]))
   const credentials = await makeCredentials()
   const pairs = new Map<string, Pair>()
-  const names = new Set([...present.values()].flat())
-  checkMemory(names.size)
-  for (const { name } of names)
+  const wanted = new Map<string, string>()
+  for (const [{ secure = false }, contestants] of present)
+    for (const { name } of contestants) wanted.set(pairOf(name, secure), name)
+  checkMemory(wanted.size)
+  for (const [key, name] of wanted)
     pairs.set(
-      name,
+      key,
       foreign !== undefined && name === guest?.name
         ? await Pair.visit(...foreign, places)
-        : await Pair.start(name, places, credentials, options.profile),
+        : await Pair.start(name, places, credentials, options.profile === undefined ? undefined : join(options.profile, key)),
     )
   for (let round = 0; round <= rounds; round++) {
     process.stderr.write(round === 0 ? 'warming up\n' : `round ${round} of ${rounds}\n`)
-    for (const [workload, byName] of rates) {
-      // Nobody is always first.
-      const order = [...byName.keys()].map((_, index, names) => names[(index + round) % names.length]!)
-      for (const name of order) {
-        const pair = pairs.get(name)!
-        if (round === 0) await pair.measure({ workload, settle: 0, measure: warmUp * (warmUps.get(workload) ?? 1) })
-        else byName.get(name)!.push(await pair.measure({ workload, settle: SETTLE, measure }))
+    for (const [{ name: workload, secure = false, warmUp: times = 1 }, contestants] of present) {
+      for (const index of contestants.keys()) {
+        // Nobody is always first.
+        const { name } = contestants[(index + round) % contestants.length]!
+        const pair = pairs.get(pairOf(name, secure))!
+        if (round === 0) await pair.measure({ workload, settle: 0, measure: warmUp * times })
+        else
+          rates
+            .get(workload)!
+            .get(name)!
+            .push(await pair.measure({ workload, settle: SETTLE, measure }))
       }
     }
   }
   for (const pair of pairs.values()) await pair.end()
   return [...present.keys()].map((workload) => section(workload, rates))
+}
+
+/** In TLS everybody has processes of their own, as bare TLS has: what V8 made for sockets of one kind is no hindrance for those of the other. */
+function pairOf(contestant: string, secure: boolean): string {
+  return `${contestant}-${secure ? 'secure' : 'clear'}`
 }
 
 /** Figures of a machine that swaps are of no use. */
