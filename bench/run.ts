@@ -29,6 +29,9 @@ interface Options {
 /** Milliseconds before each measurement: a new connection finds its window, and the CPU forgets the others. */
 const SETTLE = 100
 
+/** Connections in which each is warmed up: the end of one undoes some of what V8 had compiled for it, and the next brings it about anew. */
+const WARM_UPS = 10
+
 /** Megabytes that a process takes: what it holds (`HEAP` in child.ts), Node, and the contestant. */
 const PROCESS = 550
 
@@ -114,7 +117,9 @@ async function measureAll(options: Options, places: Places) {
         // Nobody is always first.
         const { name } = contestants[(index + round) % contestants.length]!
         const pair = pairs.get(pairOf(name, secure))!
-        if (round === 0) await pair.measure({ workload, settle: 0, measure: warmUp * times })
+        if (round === 0)
+          for (let count = 0; count < WARM_UPS; count++)
+            await pair.measure({ workload, settle: 0, measure: (warmUp * times) / WARM_UPS })
         else
           rates
             .get(workload)!
