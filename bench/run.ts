@@ -1,4 +1,4 @@
-// The benchmark: every contestant in every workload, round after round, each with two processes of its own that are warm; then the studies.
+// The benchmark: every contestant in every workload, round after round, each with two warm processes of its own, and two more for TLS; then the studies.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { join } from 'node:path'
@@ -29,7 +29,7 @@ interface Options {
 /** Milliseconds before each measurement: a new connection finds its window, and the CPU forgets the others. */
 const SETTLE = 100
 
-/** Connections in which each is warmed up: the end of one undoes some of what V8 had compiled for it, and the next brings it about anew. */
+/** Connections in which each is warmed up: a process is slow for part of a second in its second connection, too, and a little in its third (docs/PERFORMANCE.md). */
 const WARM_UPS = 10
 
 /** Megabytes that a process takes: what it holds (`HEAP` in child.ts), Node, and the contestant. */
@@ -52,7 +52,7 @@ const program = new Command('npm run bench --')
   .option('--no-studies', 'workloads only')
   .option('--no-workloads', 'studies only')
   .option('--two-cpus', 'one CPU for each process instead of one for both')
-  .option('--warm-up <ms>', 'before the first round', whole, 3000)
+  .option('--warm-up <ms>', `in each workload before the first round, over ${WARM_UPS} connections`, whole, 3000)
   .option('--measure <ms>', 'each measurement', whole, 200)
   .option('--json <file>', 'keep every figure')
   .option('--svg <file>', 'draw the ratios')
@@ -117,14 +117,12 @@ async function measureAll(options: Options, places: Places) {
         // Nobody is always first.
         const { name } = contestants[(index + round) % contestants.length]!
         const pair = pairs.get(pairOf(name, secure))!
-        if (round === 0)
+        if (round > 0) {
+          const rate = await pair.measure({ workload, settle: SETTLE, measure })
+          rates.get(workload)!.get(name)!.push(rate)
+        } else
           for (let count = 0; count < WARM_UPS; count++)
-            await pair.measure({ workload, settle: 0, measure: (warmUp * times) / WARM_UPS })
-        else
-          rates
-            .get(workload)!
-            .get(name)!
-            .push(await pair.measure({ workload, settle: SETTLE, measure }))
+            await pair.measure({ workload, settle: 0, measure: Math.ceil((warmUp * times) / WARM_UPS) })
       }
     }
   }
@@ -132,7 +130,7 @@ async function measureAll(options: Options, places: Places) {
   return [...present.keys()].map((workload) => section(workload, rates))
 }
 
-/** In TLS everybody has processes of their own, as bare TLS has: what V8 made for sockets of one kind is no hindrance for those of the other. */
+/** In TLS everybody has processes of their own, as bare TLS has: nobody's code is compiled for two kinds of sockets. */
 function pairOf(contestant: string, secure: boolean): string {
   return `${contestant}-${secure ? 'secure' : 'clear'}`
 }
