@@ -165,7 +165,7 @@ export class ChannelZero {
     this.#headers = NO_HEADERS
     this.#gathered = []
     this.#size = 0
-    const withheld = incoming.keyword === 'MSG' && this.#core.zero.exchanges.owed.size > MAX_MANAGEMENT_OWED ? octets.length : 0
+    const withheld = incoming.keyword === 'MSG' && this.#core.zero.exchanges.owed > MAX_MANAGEMENT_OWED ? octets.length : 0
     this.#core.credit(this.#core.zero, octets.length - withheld)
     if (incoming.keyword === 'MSG')
       this.#request(incoming.msgno, size > this.#core.limits.maxManagement ? undefined : body, entity, withheld)
@@ -374,7 +374,7 @@ export class ChannelZero {
   }
 
   #send(keyword: Keyword, msgno: number, body: Uint8Array, afterwards: (() => void) | undefined): void {
-    const owed = keyword === 'MSG' ? undefined : this.#core.zero.exchanges.owed.get(msgno)
+    const owed = keyword === 'MSG' ? undefined : this.#core.zero.exchanges.owedTo(msgno)
     if (owed !== undefined) owed.answered = true
     const message = new OutgoingMessage(keyword, this.#core.zero, msgno, 0, owed)
     message.afterwards = afterwards

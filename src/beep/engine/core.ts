@@ -157,7 +157,7 @@ export class Core {
   /** The last frame of the message has been cut. */
   sent(message: OutgoingMessage): void {
     const { channel } = message
-    if (message.keyword === 'MSG') channel.exchanges.asking(message.msgno)
+    if (message.keyword === 'MSG') channel.exchanges.sent()
     else if (message.owed?.answered && message.keyword !== 'ANS') channel.exchanges.replied(message.owed)
     this.wake(message)
     message.afterwards?.()

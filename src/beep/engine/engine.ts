@@ -74,7 +74,7 @@ export class Engine {
    */
   get outstanding(): number {
     const { load, zero } = this.#core
-    return load.asked + load.owed + load.queued + zero.exchanges.asked.size + zero.outbox.length
+    return load.asked + load.owed + load.queued + zero.exchanges.asked + zero.outbox.length
   }
 
   /** Whether a MSG of ours, a queued one or one of channel 0 too, has no complete reply. */

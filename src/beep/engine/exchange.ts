@@ -11,6 +11,10 @@ export interface Incoming {
   readonly keyword: Keyword
   readonly msgno: number
   readonly ansno: number
+  /** Of a MSG: the reply that it is owed. */
+  owed: Owed | undefined
+  /** Of a reply: what it replies to. */
+  readonly asked: Asked | undefined
   /** Reads the entity headers while they are not complete; undefined before the first octet. */
   entity: EntityReader | undefined
   /** The entity headers are in: what follows is body. */
@@ -68,15 +72,16 @@ export function noLoad(): Load {
   return { asked: 0, unacknowledged: 0, owed: 0, queued: 0, replies: 0 }
 }
 
-/** An idle channel has no tables of its own: a session may have a hundred thousand. Nothing is ever put into these. */
-const NONE_ASKED = new Map<number, Asked>()
-const NONE_OWED = new Map<number, Owed>()
-
+/** Replies come in the order of their requests (§2.6.1), so exchanges end in the order in which they began: what is under way is a queue. */
 export class Exchanges {
-  #asked = NONE_ASKED
-  #owed = NONE_OWED
-  /** The peer's MSGs from the oldest on that has not been answered whole; those at its head that have been are dropped now and then. */
-  readonly #unanswered: Owed[] = []
+  /** Our MSGs, from their first frame on. */
+  readonly #asked: Asked[] = []
+  /** The peer's MSGs, from their first frame on. */
+  readonly #owed: Owed[] = []
+  /** So many at the head of those have been answered whole. */
+  #answered = 0
+  /** One more than the largest number that the peer used since nothing was owed: most MSGs have one that cannot be in use. */
+  #owedBelow = 0
   /** The previous data frame on the channel. SEQ frames do not count. */
   #last: Incoming | undefined
   #lastMore = false
@@ -93,19 +98,23 @@ export class Exchanges {
     this.#nextMsgno = first
   }
 
-  /** Our MSGs, from their first frame on, in the order in which replies must come (§2.6.1). */
-  get asked(): ReadonlyMap<number, Asked> {
-    return this.#asked
+  /** How many MSGs of ours are under way, from their first frame on. */
+  get asked(): number {
+    return this.#asked.length
   }
 
-  /** The peer's MSGs, from their first frame on, in the order in which we must reply. */
-  get owed(): ReadonlyMap<number, Owed> {
-    return this.#owed
+  /** How many MSGs of the peer are. */
+  get owed(): number {
+    return this.#owed.length
   }
 
-  /** A message number that no MSG of ours uses (§2.2.1.1). */
+  /** The MSG of the peer that has this number. */
+  owedTo(msgno: number): Owed | undefined {
+    return this.#owed.find(({ incoming }) => incoming.msgno === msgno)
+  }
+
+  /** A message number that no MSG of ours uses (§2.2.1.1): they are given in turn and become free in turn, and there are 2,147,483,648. */
   allot(): number {
-    while (this.#asked.has(this.#nextMsgno)) this.#nextMsgno = this.#nextMsgno === MAX_NUMBER ? 0 : this.#nextMsgno + 1
     const msgno = this.#nextMsgno
     this.#nextMsgno = msgno === MAX_NUMBER ? 0 : msgno + 1
     return msgno
@@ -115,20 +124,20 @@ export class Exchanges {
   greetings(): void {
     this.#load.unacknowledged++
     this.ask(this.allot(), undefined)
-    this.#owe({ keyword: 'MSG', msgno: 0, ansno: 0, entity: undefined, headed: true, empties: 0 }).complete = true
+    this.#owe(0).complete = true
   }
 
   /** The first frame of a MSG of ours has been cut. */
   ask(msgno: number, outgoing: OutgoingMessage | undefined): void {
-    if (this.#asked === NONE_ASKED) this.#asked = new Map()
-    this.#asked.set(msgno, { msgno, outgoing, keyword: undefined, incoming: undefined, answers: undefined, replied: false })
+    this.#asked.push({ msgno, outgoing, keyword: undefined, incoming: undefined, answers: undefined, replied: false })
     this.#askedBelow = Math.max(this.#askedBelow, msgno + 1)
     this.#load.asked++
   }
 
   /** The last frame of a MSG of ours has been cut. A number stays in use until its reply is complete as well. */
-  asking(msgno: number): void {
-    if (this.#asked.get(msgno)?.replied) this.#forgetAsked(msgno)
+  sent(): void {
+    // Of several under way, only the last has not been replied to in part.
+    if (this.#asked.at(-1)?.replied) this.#forgetAsked()
   }
 
   /** The last frame of a reply of ours has been cut. */
@@ -139,34 +148,30 @@ export class Exchanges {
 
   /** The oldest MSG of the peer whose reply has not been queued whole: the only one that may be answered next (§2.6.1). */
   get due(): Owed | undefined {
-    this.#dropAnswered()
-    return this.#unanswered[0]
-  }
-
-  #dropAnswered(): void {
-    while (this.#unanswered[0]?.answered) this.#unanswered.shift()
+    while (this.#owed[this.#answered]?.answered) this.#answered++
+    return this.#owed[this.#answered]
   }
 
   /** The reply to a MSG of the peer was taken back: it is due again. */
   reopen(owed: Owed): void {
     owed.answered = false
-    if (this.#unanswered[0] !== owed) this.#unanswered.unshift(owed)
+    this.#answered = Math.min(this.#answered, this.#owed.indexOf(owed))
   }
 
   /** Whether the first frame of a reply has come for every MSG that we sent: then the channel may be closed (§2.3.1.3). */
   get acknowledged(): boolean {
-    for (const asked of this.#asked.values()) if (asked.keyword === undefined) return false
+    for (const asked of this.#asked) if (asked.keyword === undefined) return false
     return true
   }
 
   /** Whether a MSG of ours has left, at least in part, and its reply is not complete. */
   get unreplied(): boolean {
-    for (const asked of this.#asked.values()) if (!asked.replied) return true
+    for (const asked of this.#asked) if (!asked.replied) return true
     return false
   }
 
   get idle(): boolean {
-    return this.#asked.size === 0 && this.#owed.size === 0
+    return this.#asked.length === 0 && this.#owed.length === 0
   }
 
   /**
@@ -195,64 +200,57 @@ export class Exchanges {
 
   /** The last frame of `incoming` is in, its trailer checked. */
   complete(incoming: Incoming): void {
-    if (incoming.keyword === 'MSG') {
-      const owed = this.#owed.get(incoming.msgno)!
+    const { owed, asked } = incoming
+    if (owed !== undefined) {
       owed.complete = true
       if (owed.replied) this.#forgetOwed(owed)
-      return
-    }
-    const asked = this.#asked.get(incoming.msgno)!
+    } else if (asked !== undefined) this.#completeReply(incoming, asked)
+  }
+
+  #completeReply(incoming: Incoming, asked: Asked): void {
     if (incoming.keyword === 'ANS') {
       asked.answers?.delete(incoming.ansno)
       return
     }
     asked.replied = true
-    if (asked.outgoing === undefined || asked.outgoing.sent) this.#forgetAsked(asked.msgno)
+    if (asked.outgoing === undefined || asked.outgoing.sent) this.#forgetAsked()
   }
 
   /** The channel is closed: what a peer left unfinished against §2.3.1.3 counts no longer. */
   abandon(): void {
-    this.#load.asked -= this.#asked.size
-    this.#load.owed -= this.#owed.size
-    this.#asked = NONE_ASKED
-    this.#owed = NONE_OWED
+    this.#load.asked -= this.#asked.length
+    this.#load.owed -= this.#owed.length
+    this.#asked.length = 0
+    this.#owed.length = 0
+    this.#answered = 0
   }
 
   #request(header: DataHeader): Incoming {
-    const known = this.#owed.get(header.msgno)
+    const known = header.msgno < this.#owedBelow ? this.owedTo(header.msgno) : undefined
     if (known !== undefined) {
       if (known.complete) throw new ProtocolError('rfc3080/2.2.1.1/msgno-in-use', formatHeader(header))
       return known.incoming
     }
     const { maxUnanswered } = this.#limits
-    if (this.#owed.size >= maxUnanswered || this.#load.owed >= maxUnanswered * 10) {
+    if (this.#owed.length >= maxUnanswered || this.#load.owed >= maxUnanswered * 10) {
       throw new ProtocolError('limits/unanswered', `at most ${maxUnanswered} on a channel and ten times as many in the session`)
     }
-    return this.#owe(begin(header)).incoming
+    return this.#owe(header.msgno).incoming
   }
 
-  #owe(incoming: Incoming): Owed {
+  #owe(msgno: number): Owed {
+    const incoming = begin('MSG', msgno, 0, undefined)
     const owed = { incoming, complete: false, answered: false, replied: false, ignored: false, style: undefined, answers: 0 }
-    if (this.#owed === NONE_OWED) this.#owed = new Map()
-    this.#owed.set(incoming.msgno, owed)
-    this.#unanswered.push(owed)
+    incoming.owed = owed
+    this.#owed.push(owed)
+    this.#owedBelow = Math.max(this.#owedBelow, msgno + 1)
     this.#load.owed++
     return owed
   }
 
   #reply(header: DataHeader): Incoming {
-    const asked = this.#asked.get(header.msgno)
-    if (asked === undefined) {
-      const once = header.msgno < this.#askedBelow
-      throw new ProtocolError(once ? 'rfc3080/2.2.1.1/reply-again' : 'rfc3080/2.2.1.1/reply-unasked', formatHeader(header))
-    }
-    if (asked.replied) throw new ProtocolError('rfc3080/2.2.1.1/reply-again', formatHeader(header))
-    for (const older of this.#asked.values()) {
-      if (older === asked) break
-      // The peer owes the replies in our order (§2.6.1, A16).
-      if (!older.replied)
-        throw new ProtocolError('rfc3080/2.6.1/reply-order', `${older.msgno} is older, got ${formatHeader(header)}`)
-    }
+    const asked = this.#asked[0]
+    if (asked === undefined || asked.msgno !== header.msgno || asked.replied) throw this.#wrongReply(header)
     const before = asked.keyword
     if (header.keyword === 'NUL') checkNul(header, asked)
     else if (before !== undefined && before !== header.keyword) {
@@ -261,8 +259,21 @@ export class Exchanges {
     if (before === undefined) this.#load.unacknowledged--
     asked.keyword = header.keyword
     if (header.keyword === 'ANS') return this.#answer(header, asked)
-    asked.incoming ??= begin(header)
+    asked.incoming ??= begin(header.keyword, header.msgno, 0, asked)
     return asked.incoming
+  }
+
+  /** The reply is not to the oldest of our MSGs that has none: to which rule that comes. */
+  #wrongReply(header: DataHeader): ProtocolError {
+    const asked = this.#asked.find(({ msgno }) => msgno === header.msgno)
+    if (asked === undefined) {
+      const once = header.msgno < this.#askedBelow
+      return new ProtocolError(once ? 'rfc3080/2.2.1.1/reply-again' : 'rfc3080/2.2.1.1/reply-unasked', formatHeader(header))
+    }
+    if (asked.replied) return new ProtocolError('rfc3080/2.2.1.1/reply-again', formatHeader(header))
+    // The peer owes the replies in our order (§2.6.1, A16).
+    const detail = `${this.#asked[0]!.msgno} is older, got ${formatHeader(header)}`
+    return new ProtocolError('rfc3080/2.6.1/reply-order', detail)
   }
 
   /** Answers in progress are told apart by their number; a number is free again when its answer is complete (§2.2.1.1). */
@@ -272,30 +283,29 @@ export class Exchanges {
     if (known !== undefined) return known
     if (asked.answers.size >= this.#limits.maxAnswers)
       throw new ProtocolError('limits/answers', `at most ${this.#limits.maxAnswers}`)
-    const incoming = begin(header)
+    const incoming = begin('ANS', header.msgno, header.ansno, asked)
     asked.answers.set(header.ansno, incoming)
     return incoming
   }
 
-  #forgetAsked(msgno: number): void {
-    if (this.#asked.delete(msgno)) this.#load.asked--
+  /** The oldest of ours is over. */
+  #forgetAsked(): void {
+    this.#asked.shift()
+    this.#load.asked--
   }
 
   #forgetOwed(owed: Owed): void {
-    if (this.#owed.delete(owed.incoming.msgno)) this.#load.owed--
-    this.#dropAnswered()
+    // Not when the channel has been closed meanwhile.
+    if (this.#owed[0] !== owed) return
+    this.#owed.shift()
+    if (this.#answered > 0) this.#answered--
+    if (this.#owed.length === 0) this.#owedBelow = 0
+    this.#load.owed--
   }
 }
 
-function begin(header: DataHeader): Incoming {
-  return {
-    keyword: header.keyword,
-    msgno: header.msgno,
-    ansno: header.ansno,
-    entity: undefined,
-    headed: false,
-    empties: 0,
-  }
+function begin(keyword: Keyword, msgno: number, ansno: number, asked: Asked | undefined): Incoming {
+  return { keyword, msgno, ansno, owed: undefined, asked, entity: undefined, headed: false, empties: 0 }
 }
 
 function checkNul(header: DataHeader, asked: Asked): void {

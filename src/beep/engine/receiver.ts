@@ -11,6 +11,8 @@ import type { Event } from './events.js'
 import type { Incoming } from './exchange.js'
 
 const NOTHING = new Uint8Array(0)
+/** Octets of CR LF. */
+const EMPTY_LINE = 2
 const GREETS: ReadonlySet<Keyword> = new Set(['RPY', 'ERR'])
 
 export class Receiver {
@@ -21,6 +23,8 @@ export class Receiver {
   #channel: Channel | undefined
   #incoming: Incoming | undefined
   #more = false
+  /** Of a message that begins in it, the empty line has been taken: it has no headers. */
+  #bare = false
 
   constructor(core: Core, management: ChannelZero) {
     this.#core = core
@@ -73,14 +77,18 @@ export class Receiver {
     }
     this.#channel = channel
     this.#more = header.more
-    this.#incoming = channel.exchanges.arrive(header)
+    const incoming = channel.exchanges.arrive(header)
+    this.#incoming = incoming
     channel.traffic.received(header.size, !header.more)
-    if (header.keyword === 'ERR') this.#refusedEarly(channel, header.msgno)
+    // The usual entity, at the cost of no view of it.
+    this.#bare = begins(incoming) && this.#reader.takeEmptyLine()
+    if (this.#bare) channel.receiving.arrive(EMPTY_LINE)
+    if (header.keyword === 'ERR') this.#refusedEarly(channel, incoming)
   }
 
   /** ERR came before the last frame of our MSG left: one empty frame ends it (§2.6.3). */
-  #refusedEarly(channel: Channel, msgno: number): void {
-    const outgoing = channel.exchanges.asked.get(msgno)?.outgoing
+  #refusedEarly(channel: Channel, { asked }: Incoming): void {
+    const outgoing = asked?.outgoing
     if (outgoing === undefined || outgoing.sent) return
     channel.discount(outgoing, outgoing.queued)
     outgoing.truncate()
@@ -121,11 +129,16 @@ export class Receiver {
   #deliver(octets: Uint8Array, last: boolean): Event | undefined {
     const channel = this.#channel!
     const incoming = this.#incoming!
-    if (incoming.keyword === 'MSG' && channel.exchanges.owed.get(incoming.msgno)!.ignored) {
+    if (incoming.owed?.ignored) {
       // Seqno and window go on, and so must the credit (§2.6.3).
-      this.#core.credit(channel, octets.length)
+      this.#core.credit(channel, octets.length + (this.#bare ? EMPTY_LINE : 0))
+      this.#bare = false
       if (last) this.#complete(channel, incoming)
       return undefined
+    }
+    if (this.#bare) {
+      this.#bare = false
+      return this.#message(channel, incoming, NO_HEADERS, EMPTY_LINE, octets, last)
     }
     if (!incoming.headed) return this.#entity(channel, incoming, octets, last)
     if (octets.length === 0 && !last) return undefined
@@ -190,4 +203,9 @@ export class Receiver {
     if (incoming.keyword === 'MSG') this.#core.scheduler.touch(channel)
     this.#core.progress(channel)
   }
+}
+
+/** Whether the next octet of the message is the first one of its entity. */
+function begins({ keyword, headed, entity }: Incoming): boolean {
+  return !headed && entity === undefined && keyword !== 'NUL'
 }

@@ -95,6 +95,21 @@ export class FrameReader {
     return true
   }
 
+  /**
+   * After a header: whether the payload begins with the empty line that stands for no entity headers (RFC 3080 §2.2), and whoever is told of it
+   * loses no time by that: something comes after it, or nothing will. Then it has been taken.
+   */
+  takeEmptyLine(): boolean {
+    const chunk = this.#chunk
+    const at = this.#at
+    const here = chunk.length - at
+    if (this.#remaining < 2 || here < 2 || (here === 2 && this.#remaining > 2)) return false
+    if (chunk[at] !== CR || chunk[at + 1] !== LF) return false
+    this.#at = at + 2
+    this.#remaining -= 2
+    return true
+  }
+
   #nextChunk(): boolean {
     const chunk = this.#waiting.shift()
     this.#chunk = chunk ?? NOTHING
