@@ -64,9 +64,6 @@ export interface Channel {
   readonly closed: Promise<CloseReason>
 }
 
-/** An idle channel has no table of its own: a session may have a hundred thousand. Nothing is ever put into this. */
-const NO_EXCHANGES = new Map<number, OutboundExchange>()
-
 /** Why handlers should come to an end before their channel does. */
 function asked(): DOMException {
   return new DOMException('The peer asks to close the channel', 'AbortError')
@@ -93,7 +90,8 @@ export class OpenChannel implements Channel, Receiving {
   readonly traffic: TrafficCounts
   /** What serves MSGs of the peer; undefined when we only ask. */
   readonly profile: Profile | undefined
-  #exchanges = NO_EXCHANGES
+  /** Of ours, those whose reply is not complete, in the order in which they began: replies come in that order (§2.6.1). */
+  readonly #exchanges: OutboundExchange[] = []
   /** MSGs whose handler has not begun. */
   #waiting: Pending[] = []
   /** The MSG in its handler's hands. */
@@ -136,13 +134,12 @@ export class OpenChannel implements Channel, Receiving {
   send(body: Outgoing, { signal }: RequestOptions = {}): Exchange {
     const { message, pumped } = this.#sending(body, signal)
     const exchange = new OutboundExchange(message, this.session.writers)
-    if (this.#exchanges === NO_EXCHANGES) this.#exchanges = new Map()
-    this.#exchanges.set(message.msgno, exchange)
+    this.#exchanges.push(exchange)
     if (pumped === undefined && signal === undefined) return exchange
     const undo = (error: Error) => {
       if (message.started) exchange.abandon(error)
       else {
-        this.#exchanges.delete(message.msgno)
+        this.#over(exchange)
         exchange.cancel(error)
       }
     }
@@ -223,7 +220,7 @@ export class OpenChannel implements Channel, Receiving {
 
   /** A MSG of ours has no whole reply yet. */
   get asks(): boolean {
-    return this.#exchanges.size > 0
+    return this.#exchanges.length > 0
   }
 
   // What its messages need
@@ -257,7 +254,7 @@ export class OpenChannel implements Channel, Receiving {
       this.serve()
       done = event.last && this.#serving === undefined && this.#waiting.length === 0
     } else {
-      const exchange = this.#exchanges.get(event.msgno)
+      const exchange = this.#asked(event.msgno)
       if (exchange === undefined) message.discard()
       else {
         exchange.arrive(event.keyword, event.ansno, message, event.last)
@@ -265,8 +262,8 @@ export class OpenChannel implements Channel, Receiving {
           const detail = `${MAX_EMPTY_ANSWERS} without an octet wait to be taken`
           this.session.broken(new ProtocolError('limits/answers', detail))
         }
+        if (event.last && event.keyword !== 'ANS') this.#over(exchange)
       }
-      if (event.last && event.keyword !== 'ANS') this.#exchanges.delete(event.msgno)
     }
     if (message.unsettled) this.session.keep(message)
     return done
@@ -283,9 +280,10 @@ export class OpenChannel implements Channel, Receiving {
         this.#hold()
       }
     } else {
-      message = this.#exchanges.get(event.msgno)?.more(event.ansno, event.octets, event.last)
+      const exchange = this.#asked(event.msgno)
+      message = exchange?.more(event.ansno, event.octets, event.last)
       if (message === undefined) this.credit(event.octets.length)
-      if (event.last && event.keyword !== 'ANS') this.#exchanges.delete(event.msgno)
+      if (exchange !== undefined && event.last && event.keyword !== 'ANS') this.#over(exchange)
     }
     if (message?.unsettled) this.session.keep(message)
   }
@@ -329,6 +327,17 @@ export class OpenChannel implements Channel, Receiving {
       this.session.failed(error)
       return undefined
     }
+  }
+
+  #asked(msgno: number): OutboundExchange | undefined {
+    return this.#exchanges.find((exchange) => exchange.msgno === msgno)
+  }
+
+  /** No more of its reply will come: mostly it is the oldest. */
+  #over(exchange: OutboundExchange): void {
+    const at = this.#exchanges.indexOf(exchange)
+    if (at === 0) this.#exchanges.shift()
+    else if (at > 0) this.#exchanges.splice(at, 1)
   }
 
   /** A reply is on its way. */
@@ -378,10 +387,9 @@ export class OpenChannel implements Channel, Receiving {
     this.#waiting = []
     this.#resolveClosed?.(reason)
     // An error is dear, and mostly there is nobody to be told.
-    if (this.#exchanges.size === 0 && this.#serving === undefined && this.#abort === undefined) return
+    if (this.#exchanges.length === 0 && this.#serving === undefined && this.#abort === undefined) return
     const error = new ClosedError(`Channel ${this.number} ended`, reason)
-    for (const exchange of this.#exchanges.values()) exchange.fail(error)
-    this.#exchanges.clear()
+    for (const exchange of this.#exchanges.splice(0)) exchange.fail(error)
     this.#serving?.message.fail(error)
     this.#abort?.abort(error)
   }

@@ -47,8 +47,8 @@ function give(channel: OpenChannel, pending: Pending, reply: Reply): Promise<voi
   }
   try {
     if (reply instanceof Tuning) return answerTuning(channel.session, reply, 1, (what) => tuned(channel, pending, what))
-    if (isGenerator(reply)) return giveAnswers(channel, pending, reply)
     if (reply === pending.message) return giveBack(channel, pending)
+    if (isGenerator(reply)) return giveAnswers(channel, pending, reply)
     return after(channel, pending, sendReply(channel, pending, 'RPY', reply as Outgoing))
   } catch (error) {
     letGo(reply)

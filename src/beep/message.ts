@@ -56,7 +56,7 @@ export interface Receiving {
   credit(octets: number): void
 }
 
-/** No pieces, and none will come. */
+/** No pieces; nothing is ever put into it. */
 const NONE: Uint8Array[] = []
 
 /** A message on its way in. The session writes to it, the user reads from it. */
@@ -65,7 +65,7 @@ export class InboundMessage implements Message {
   /** Every octet has arrived. */
   complete = false
   readonly #receiving: Receiving
-  #pieces: Uint8Array[] = []
+  #pieces = NONE
   #head = 0
   /** Pieces before this one were laid together, or are too large for that. */
   #settled = 0
@@ -328,7 +328,7 @@ export class InboundMessage implements Message {
     if (!this.#paid) this.#receiving.credit(piece.length)
     this.#head++
     if (this.#head === this.#pieces.length) {
-      this.#pieces = this.complete ? NONE : []
+      this.#pieces = NONE
       this.#head = 0
       this.#settled = 0
     }

@@ -219,10 +219,11 @@ export class Engine {
   /**
    * Queues a message: a MSG, or a reply to the oldest MSG of the peer that has not been answered whole (§2.6.1).
    * @param msgno the number of the MSG that a reply is for; for a MSG the engine chooses it
-   * @param payload entity headers and body. When given, the message is complete; without, it is written with `write` and `end`
+   * @param payload entity headers and body: the array is the engine's from then on. When given, the message is complete; without, it is written with
+   *   `write` and `end`
    * @throws RangeError or TypeError when the message may not be sent
    */
-  send(number: number, keyword: Keyword, msgno = 0, ansno = 0, payload?: readonly Uint8Array[]): OutgoingMessage {
+  send(number: number, keyword: Keyword, msgno = 0, ansno = 0, payload?: Uint8Array[]): OutgoingMessage {
     const channel = this.#core.existing(number)
     if (channel === this.#core.zero) throw new RangeError('Channel 0 carries channel management only (RFC 3080 §2.3)')
     if (keyword === 'NUL' && payload?.some((piece) => piece.length > 0))

@@ -6,7 +6,8 @@ import type { Channel } from './channel.js'
 import type { Owed } from './exchange.js'
 import type { SendWindow } from './window.js'
 
-const NO_PIECES: readonly Uint8Array[] = []
+/** Nothing is ever put into it. */
+const NO_PIECES: Uint8Array[] = []
 const NOTHING = new Uint8Array(0)
 
 /** One message on its way out. */
@@ -29,7 +30,7 @@ export class OutgoingMessage {
   waiting = false
   /** What the engine does once the last frame has been cut. */
   afterwards: (() => void) | undefined
-  #pieces: Uint8Array[] = []
+  #pieces = NO_PIECES
   #head = 0
 
   constructor(keyword: Keyword, channel: Channel, msgno: number, ansno: number, owed: Owed | undefined) {
@@ -40,17 +41,17 @@ export class OutgoingMessage {
     this.owed = owed
   }
 
-  /** Says at once all that there is to say. */
-  complete(payload: readonly Uint8Array[]): void {
-    // One array of the right size instead of one that grows.
-    this.#pieces = payload.filter(isSomething)
+  /** Says at once all that there is to say: `payload` is ours from now on. */
+  complete(payload: Uint8Array[]): void {
+    this.#pieces = payload.every(isSomething) ? payload : payload.filter(isSomething)
     for (const piece of this.#pieces) this.queued += piece.length
     this.ended = true
   }
 
   write(octets: Uint8Array): void {
     if (octets.length === 0) return
-    this.#pieces.push(octets)
+    if (this.#pieces === NO_PIECES) this.#pieces = [octets]
+    else this.#pieces.push(octets)
     this.queued += octets.length
   }
 
@@ -65,7 +66,7 @@ export class OutgoingMessage {
    */
   truncate(): void {
     this.afterwards = undefined
-    this.#pieces = []
+    this.#pieces = NO_PIECES
     this.#head = 0
     this.queued = 0
     this.ended = true
@@ -78,7 +79,7 @@ export class OutgoingMessage {
     const first = this.#pieces[this.#head]!
     if (this.queued === 0 && this.#head === 0) {
       const all = this.#pieces
-      this.#pieces = []
+      this.#pieces = NO_PIECES
       return all
     }
     if (first.length === size) {
@@ -106,7 +107,7 @@ export class OutgoingMessage {
   #forward(): void {
     this.#pieces[this.#head++] = NOTHING
     if (this.#head === this.#pieces.length) {
-      this.#pieces = []
+      this.#pieces = NO_PIECES
       this.#head = 0
     } else if (this.#head === 1024) {
       this.#pieces = this.#pieces.slice(this.#head)
