@@ -2,6 +2,7 @@
 import { type Pending, serve } from './dispatch.js'
 import type { Event } from './engine/events.js'
 import type { OutgoingMessage } from './engine/outbox.js'
+import { Queue } from './engine/queue.js'
 import type { TrafficCounts } from './engine/traffic.js'
 import { ClosedError, type CloseReason, ProtocolError } from './errors.js'
 import { type Exchange, OutboundExchange } from './exchange.js'
@@ -91,9 +92,9 @@ export class OpenChannel implements Channel, Receiving {
   /** What serves MSGs of the peer; undefined when we only ask. */
   readonly profile: Profile | undefined
   /** Of ours, those whose reply is not complete, in the order in which they began: replies come in that order (§2.6.1). */
-  readonly #exchanges: OutboundExchange[] = []
+  readonly #exchanges = new Queue<OutboundExchange>()
   /** MSGs whose handler has not begun. */
-  #waiting: Pending[] = []
+  readonly #waiting = new Queue<Pending>()
   /** The MSG in its handler's hands. */
   #serving: Pending | undefined
   /** The MSG that is coming in. */
@@ -139,7 +140,7 @@ export class OpenChannel implements Channel, Receiving {
     const undo = (error: Error) => {
       if (message.started) exchange.abandon(error)
       else {
-        this.#over(exchange)
+        this.#exchanges.remove(exchange)
         exchange.cancel(error)
       }
     }
@@ -262,7 +263,7 @@ export class OpenChannel implements Channel, Receiving {
           const detail = `${MAX_EMPTY_ANSWERS} without an octet wait to be taken`
           this.session.broken(new ProtocolError('limits/answers', detail))
         }
-        if (event.last && event.keyword !== 'ANS') this.#over(exchange)
+        if (event.last && event.keyword !== 'ANS') this.#exchanges.remove(exchange)
       }
     }
     if (message.unsettled) this.session.keep(message)
@@ -283,7 +284,7 @@ export class OpenChannel implements Channel, Receiving {
       const exchange = this.#asked(event.msgno)
       message = exchange?.more(event.ansno, event.octets, event.last)
       if (message === undefined) this.credit(event.octets.length)
-      if (exchange !== undefined && event.last && event.keyword !== 'ANS') this.#over(exchange)
+      if (exchange !== undefined && event.last && event.keyword !== 'ANS') this.#exchanges.remove(exchange)
     }
     if (message?.unsettled) this.session.keep(message)
   }
@@ -333,13 +334,6 @@ export class OpenChannel implements Channel, Receiving {
     return this.#exchanges.find((exchange) => exchange.msgno === msgno)
   }
 
-  /** No more of its reply will come: mostly it is the oldest. */
-  #over(exchange: OutboundExchange): void {
-    const at = this.#exchanges.indexOf(exchange)
-    if (at === 0) this.#exchanges.shift()
-    else if (at > 0) this.#exchanges.splice(at, 1)
-  }
-
   /** A reply is on its way. */
   replied(message: OutgoingMessage): void {
     this.#replied = message
@@ -384,12 +378,12 @@ export class OpenChannel implements Channel, Receiving {
   end(reason: CloseReason): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
-    this.#waiting = []
+    this.#waiting.clear()
     this.#resolveClosed?.(reason)
     // An error is dear, and mostly there is nobody to be told.
     if (this.#exchanges.length === 0 && this.#serving === undefined && this.#abort === undefined) return
     const error = new ClosedError(`Channel ${this.number} ended`, reason)
-    for (const exchange of this.#exchanges.splice(0)) exchange.fail(error)
+    for (const exchange of this.#exchanges.clear()) exchange.fail(error)
     this.#serving?.message.fail(error)
     this.#abort?.abort(error)
   }

@@ -1,6 +1,7 @@
 // One MSG of ours and its reply, as users hold it (RFC 3080 §2.1.1).
 
 import type { OutgoingMessage } from './engine/outbox.js'
+import { Queue } from './engine/queue.js'
 import { ReplyError } from './errors.js'
 import { MAX_ERR } from './limits.js'
 import type { InboundMessage, Message } from './message.js'
@@ -25,7 +26,7 @@ export interface Exchange extends AsyncIterable<Message> {
 
 export class OutboundExchange implements Exchange {
   readonly msgno: number
-  readonly #arrived: InboundMessage[] = []
+  readonly #arrived = new Queue<InboundMessage>()
   /** Messages of the reply in progress, by answer number. */
   #inProgress: Map<number, InboundMessage> | undefined
   readonly #message: OutgoingMessage
@@ -112,7 +113,7 @@ export class OutboundExchange implements Exchange {
   /** The user stops waiting: what still comes is drained silently, but for the messages that they hold already. */
   abandon(error: Error): void {
     this.#abandoned = true
-    for (const message of this.#arrived.splice(0)) message.discard()
+    for (const message of this.#arrived.clear()) message.discard()
     this.#weightless?.clear()
     for (const message of this.#inProgress?.values() ?? []) if (!message.handed) message.discard()
     if (this.#error === undefined) {

@@ -5,6 +5,7 @@ import { Channel } from './channel.js'
 import type { Event } from './events.js'
 import { type Load, noLoad } from './exchange.js'
 import type { OutgoingMessage } from './outbox.js'
+import { Queue } from './queue.js'
 import { Scheduler } from './scheduler.js'
 import { Traffic } from './traffic.js'
 import type { Budget } from './window.js'
@@ -30,8 +31,7 @@ export class Core {
   /** Channels with credit that is not worth a SEQ of its own yet. */
   readonly #creditKept = new Set<Channel>()
   readonly #closed = new Set<number>()
-  #events: Event[] = []
-  #head = 0
+  readonly #events = new Queue<Event>()
 
   constructor(role: Role, limits: Limits) {
     this.role = role
@@ -48,18 +48,11 @@ export class Core {
   }
 
   takeEvent(): Event | undefined {
-    const event = this.#events[this.#head]
-    if (event === undefined) return undefined
-    this.#head++
-    if (this.#head === this.#events.length) {
-      this.#events = []
-      this.#head = 0
-    }
-    return event
+    return this.#events.shift()
   }
 
   get hasEvent(): boolean {
-    return this.#head < this.#events.length
+    return this.#events.length > 0
   }
 
   // Channels

@@ -5,6 +5,7 @@ import { type Limits, MAX_NUMBER } from '../limits.js'
 import type { EntityReader } from '../wire/entity.js'
 import { type DataHeader, formatHeader, type Keyword } from '../wire/frame.js'
 import type { OutgoingMessage } from './outbox.js'
+import { Queue } from './queue.js'
 
 /** One message on its way in. */
 export interface Incoming {
@@ -75,9 +76,9 @@ export function noLoad(): Load {
 /** Replies come in the order of their requests (§2.6.1), so exchanges end in the order in which they began: what is under way is a queue. */
 export class Exchanges {
   /** Our MSGs, from their first frame on. */
-  readonly #asked: Asked[] = []
+  readonly #asked = new Queue<Asked>()
   /** The peer's MSGs, from their first frame on. */
-  readonly #owed: Owed[] = []
+  readonly #owed = new Queue<Owed>()
   /** So many at the head of those have been answered whole. */
   #answered = 0
   /** One more than the largest number that the peer used since nothing was owed: most MSGs have one that cannot be in use. */
@@ -137,7 +138,7 @@ export class Exchanges {
   /** The last frame of a MSG of ours has been cut. A number stays in use until its reply is complete as well. */
   sent(): void {
     // Of several under way, only the last has not been replied to in part.
-    if (this.#asked.at(-1)?.replied) this.#forgetAsked()
+    if (this.#asked.last?.replied) this.#forgetAsked()
   }
 
   /** The last frame of a reply of ours has been cut. */
@@ -148,8 +149,8 @@ export class Exchanges {
 
   /** The oldest MSG of the peer whose reply has not been queued whole: the only one that may be answered next (§2.6.1). */
   get due(): Owed | undefined {
-    while (this.#owed[this.#answered]?.answered) this.#answered++
-    return this.#owed[this.#answered]
+    while (this.#owed.at(this.#answered)?.answered) this.#answered++
+    return this.#owed.at(this.#answered)
   }
 
   /** The reply to a MSG of the peer was taken back: it is due again. */
@@ -160,14 +161,12 @@ export class Exchanges {
 
   /** Whether the first frame of a reply has come for every MSG that we sent: then the channel may be closed (§2.3.1.3). */
   get acknowledged(): boolean {
-    for (const asked of this.#asked) if (asked.keyword === undefined) return false
-    return true
+    return this.#asked.find(({ keyword }) => keyword === undefined) === undefined
   }
 
   /** Whether a MSG of ours has left, at least in part, and its reply is not complete. */
   get unreplied(): boolean {
-    for (const asked of this.#asked) if (!asked.replied) return true
-    return false
+    return this.#asked.find(({ replied }) => !replied) !== undefined
   }
 
   get idle(): boolean {
@@ -218,10 +217,8 @@ export class Exchanges {
 
   /** The channel is closed: what a peer left unfinished against §2.3.1.3 counts no longer. */
   abandon(): void {
-    this.#load.asked -= this.#asked.length
-    this.#load.owed -= this.#owed.length
-    this.#asked.length = 0
-    this.#owed.length = 0
+    this.#load.asked -= this.#asked.clear().length
+    this.#load.owed -= this.#owed.clear().length
     this.#answered = 0
   }
 
@@ -249,7 +246,7 @@ export class Exchanges {
   }
 
   #reply(header: DataHeader): Incoming {
-    const asked = this.#asked[0]
+    const asked = this.#asked.first
     if (asked === undefined || asked.msgno !== header.msgno || asked.replied) throw this.#wrongReply(header)
     const before = asked.keyword
     if (header.keyword === 'NUL') checkNul(header, asked)
@@ -272,7 +269,7 @@ export class Exchanges {
     }
     if (asked.replied) return new ProtocolError('rfc3080/2.2.1.1/reply-again', formatHeader(header))
     // The peer owes the replies in our order (§2.6.1, A16).
-    const detail = `${this.#asked[0]!.msgno} is older, got ${formatHeader(header)}`
+    const detail = `${this.#asked.first!.msgno} is older, got ${formatHeader(header)}`
     return new ProtocolError('rfc3080/2.6.1/reply-order', detail)
   }
 
@@ -296,7 +293,7 @@ export class Exchanges {
 
   #forgetOwed(owed: Owed): void {
     // Not when the channel has been closed meanwhile.
-    if (this.#owed[0] !== owed) return
+    if (this.#owed.first !== owed) return
     this.#owed.shift()
     if (this.#answered > 0) this.#answered--
     if (this.#owed.length === 0) this.#owedBelow = 0

@@ -4,6 +4,7 @@ import type { Keyword } from '../wire/frame.js'
 import type { FrameWriter } from '../wire/frame-writer.js'
 import type { Channel } from './channel.js'
 import type { Owed } from './exchange.js'
+import { Queue } from './queue.js'
 import type { SendWindow } from './window.js'
 
 /** Nothing is ever put into it. */
@@ -124,67 +125,26 @@ function isSomething(piece: Uint8Array): boolean {
  * The queue of one channel. Requests and replies share one stream of frames: each message is finished before the next begins
  * (RFC 3080 §2.2.1.1). Answers are sent one after the other, though the RFC would let them interleave: a known peer mixes them up.
  */
-export class Outbox {
-  #queue: OutgoingMessage[] = []
-  #head = 0
-
-  get length(): number {
-    return this.#queue.length - this.#head
-  }
-
-  get first(): OutgoingMessage | undefined {
-    return this.#queue[this.#head]
-  }
-
-  push(message: OutgoingMessage): void {
-    this.#queue.push(message)
-  }
-
-  shift(): void {
-    if (this.#queue.length === 1) {
-      // The usual case keeps its array: a new one with each message would cost more.
-      this.#queue.pop()
-      this.#head = 0
-      return
-    }
-    this.#head++
-    if (this.#head === this.#queue.length) {
-      this.#queue = []
-      this.#head = 0
-    } else if (this.#head === 1024) {
-      this.#queue = this.#queue.slice(this.#head)
-      this.#head = 0
-    }
-  }
-
+export class Outbox extends Queue<OutgoingMessage> {
   /**
    * Takes a message out.
    * @returns false when it is too late for that: it has been started, or a reply to a later MSG stands behind it, and another
    * reply in its place would come out of order (RFC 3080 §2.6.1)
    */
   withdraw(message: OutgoingMessage): boolean {
-    const at = this.#queue.indexOf(message, this.#head)
-    if (message.started || at < 0) return false
+    if (message.started) return false
     const { owed } = message
-    if (owed !== undefined && this.#queue.some((each, index) => index > at && each.owed !== undefined && each.owed !== owed))
-      return false
-    this.#queue = this.#queue.slice(this.#head).filter((each) => each !== message)
-    this.#head = 0
-    return true
-  }
-
-  /** Gives up everything that has not left. */
-  clear(): OutgoingMessage[] {
-    const left = this.#queue.slice(this.#head)
-    this.#queue = []
-    this.#head = 0
-    return left
+    let passed = false
+    const later = this.find((each) => {
+      passed ||= each === message
+      return passed && owed !== undefined && each.owed !== undefined && each.owed !== owed
+    })
+    return later === undefined && this.remove(message)
   }
 
   /** Whether a MSG is queued or half sent. */
   get hasRequest(): boolean {
-    for (let index = this.#head; index < this.#queue.length; index++) if (this.#queue[index]!.keyword === 'MSG') return true
-    return false
+    return this.find(({ keyword }) => keyword === 'MSG') !== undefined
   }
 }
 

@@ -4,12 +4,12 @@ import { FRAME_ALONE, FRAME_SHARED } from '../limits.js'
 import { FrameWriter } from '../wire/frame-writer.js'
 import type { Channel } from './channel.js'
 import { cut, nextSize, type OutgoingMessage } from './outbox.js'
+import { Queue } from './queue.js'
 
 /** The channels of one priority that have something to send, first come first. */
 interface Lane {
   readonly priority: number
-  channels: Channel[]
-  head: number
+  readonly channels: Queue<Channel>
 }
 
 /** Who is told of frames. Methods of one object, not functions made for each session: what V8 has compiled for one then serves the next, too. */
@@ -28,7 +28,7 @@ export class Scheduler {
   readonly #frameSize: number
   readonly #told: Told
   /** Highest priority first; one lane serves everybody as long as all have one priority. Channel 0 stands in none. */
-  readonly #lanes: Lane[] = [{ priority: 0, channels: [], head: 0 }]
+  readonly #lanes: Lane[] = [{ priority: 0, channels: new Queue() }]
   /** Channels that stand in a lane. */
   #ready = 0
   #creditDue: Channel[] = []
@@ -82,7 +82,7 @@ export class Scheduler {
   #turn(): boolean {
     if (this.#ready === 0) return false
     const lane = this.#lanes.find(waits)!
-    const channel = take(lane)
+    const channel = lane.channels.shift()!
     // Priorities come and go: a lane goes when nobody stands in it, unless it is the only one.
     if (this.#lanes.length > 1 && !waits(lane)) this.#lanes.splice(this.#lanes.indexOf(lane), 1)
     channel.ready = false
@@ -96,7 +96,7 @@ export class Scheduler {
     const at = this.#lanes.findIndex((lane) => lane.priority <= priority)
     const known = this.#lanes[at]
     if (known?.priority === priority) return known
-    const lane: Lane = { priority, channels: [], head: 0 }
+    const lane: Lane = { priority, channels: new Queue() }
     this.#lanes.splice(at === -1 ? this.#lanes.length : at, 0, lane)
     return lane
   }
@@ -122,22 +122,4 @@ export class Scheduler {
 
 function waits({ channels }: Lane): boolean {
   return channels.length > 0
-}
-
-/** The first of a lane that has one. */
-function take(lane: Lane): Channel {
-  // The usual case keeps its array: a new one with each frame would cost more.
-  if (lane.channels.length === 1) {
-    lane.head = 0
-    return lane.channels.pop()!
-  }
-  const channel = lane.channels[lane.head++]!
-  if (lane.head === lane.channels.length) {
-    lane.channels = []
-    lane.head = 0
-  } else if (lane.head === 1024) {
-    lane.channels = lane.channels.slice(lane.head)
-    lane.head = 0
-  }
-  return channel
 }
