@@ -56,7 +56,9 @@ export function sendBack(
   const octets = pieces.reduce((sum, { length }) => sum + length, header.length)
   // What has to wait must not keep the chunks that it came in.
   const own = session.engine.leaves(channel, octets) ? pieces : pieces.map(kept)
-  const message = session.engine.send(channel, 'RPY', msgno, 0, [header, ...own])
+  // Mostly there is one, and to spread it costs as much as all the rest here.
+  const payload = own.length === 1 ? [header, own[0]!] : [header, ...own]
+  const message = session.engine.send(channel, 'RPY', msgno, 0, payload)
   session.schedule()
   return message
 }
