@@ -89,6 +89,12 @@ export class Pair {
   }
 }
 
+/**
+ * A process that stands idle is asked by V8 to give memory back, and what goes with it is the compiled code of all that is not alive at that moment: the next
+ * session begins slowly (docs/PERFORMANCE.md). Here everybody stands idle most of the time, because others are measured; that is no part of the work.
+ */
+const STEADY = '--no-memory-reducer'
+
 /** Starts one process: an ES module of ours, on a CPU if there is one for it. */
 export function begin(
   module: string,
@@ -100,8 +106,8 @@ export function begin(
   const env = { ...process.env, ...more }
   const options =
     cpu === undefined
-      ? { env, execArgv: [...flags] }
-      : { env, execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath, ...flags] }
+      ? { env, execArgv: [STEADY, ...flags] }
+      : { env, execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath, STEADY, ...flags] }
   const child = fork(module, args, options)
   children.add(child)
   child.once('exit', () => children.delete(child))
