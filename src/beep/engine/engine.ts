@@ -213,7 +213,11 @@ export class Engine {
   /** Whether a MSG may be sent on the channel now: it is open, and nobody is closing it or the session. */
   maySend(number: number): boolean {
     const channel = this.#core.channels.get(number)
-    return channel !== undefined && this.#core.over === undefined && speaks(channel) && speaks(this.#core.zero)
+    return channel !== undefined && this.#takesRequest(channel)
+  }
+
+  #takesRequest(channel: Channel): boolean {
+    return this.#core.over === undefined && speaks(channel) && speaks(this.#core.zero)
   }
 
   /**
@@ -329,7 +333,7 @@ export class Engine {
   }
 
   #request(channel: Channel): OutgoingMessage {
-    if (!this.maySend(channel.number))
+    if (!this.#takesRequest(channel))
       throw new TypeError(`Channel ${channel.number} is being closed: it takes no MSG (RFC 3080 §2.3.1.3)`)
     return new OutgoingMessage('MSG', channel, channel.exchanges.allot(), 0, undefined)
   }
