@@ -26,8 +26,11 @@ interface Options {
   readonly uri?: string
 }
 
-/** Milliseconds before each measurement: a new connection finds its window, and the CPU forgets the others. */
-const SETTLE = 100
+/**
+ * Milliseconds before each measurement: a new connection finds its window, the CPU forgets the others, and who stood idle for half a minute has their memory back, which
+ * takes 1,700 page faults in each process and costs a tenth of the first 0.3 s on a virtual machine (docs/PERFORMANCE.md).
+ */
+const SETTLE = 500
 
 /** Connections in which each is warmed up: a process is slow for part of a second in its second connection, too, and a little in its third (docs/PERFORMANCE.md). */
 const WARM_UPS = 10
@@ -40,7 +43,7 @@ type Rates = Map<string, Map<string, number[]>>
 
 const program = new Command('npm run bench --')
   .description('measures BEEP beside what somebody would pick instead, and prints ratios and which targets fall short')
-  .option('--rounds <count>', 'measurements of each', whole, 15)
+  .option('--rounds <count>', 'measurements of each', whole, 11)
   .addOption(
     new Option(
       '--only <pattern>',
