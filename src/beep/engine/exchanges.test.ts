@@ -109,6 +109,26 @@ describe('order', () => {
     expect(said(peer.heard())).toEqual(['RPY 1 0 .', 'RPY 1 1 .'])
   })
 
+  test('R3080-2.6.1-03 the last of several replies that wait can be taken back, and is due again', () => {
+    const peer = L1()
+    for (const msgno of [0, 1]) peer.say('MSG', 1, msgno, '\r\n')
+    reply(peer.engine, 'RPY', 0)
+    expect(peer.engine.withdraw(reply(peer.engine, 'RPY', 1))).toBe(true)
+    reply(peer.engine, 'ERR', 1)
+    expect(said(peer.heard())).toEqual(['RPY 1 0 .', 'ERR 1 1 .'])
+  })
+
+  test('R3080-2.6.1-03 what was taken back is due before what is younger, though that was tried meanwhile', () => {
+    const peer = L1()
+    for (const msgno of [0, 1]) peer.say('MSG', 1, msgno, '\r\n')
+    const first = reply(peer.engine, 'RPY', 0)
+    expect(() => reply(peer.engine, 'RPY', 7)).toThrow(/is for MSG 1, not 7/)
+    expect(peer.engine.withdraw(first)).toBe(true)
+    expect(() => reply(peer.engine, 'RPY', 1)).toThrow(/is for MSG 0, not 1/)
+    for (const msgno of [0, 1]) reply(peer.engine, 'RPY', msgno)
+    expect(said(peer.heard())).toEqual(['RPY 1 0 .', 'RPY 1 1 .'])
+  })
+
   test('R3080-2.6.1-04 a one-to-many reply ends with NUL before the next reply', () => {
     const peer = L1()
     for (const msgno of [0, 1]) peer.say('MSG', 1, msgno, '\r\n')
@@ -185,6 +205,14 @@ describe('ERR before the request is complete', () => {
       for (const frame of peer.heard()) if (frame.word === 'SEQ') granted = frame.seqno + frame.window
     }
     expect(peer.say('MSG', 1, 3)).toEqual([])
+  })
+
+  test('R3080-2.6.3-03 so is what looks like the beginning of a message in a later frame of it, where the refusal came before the first octet', () => {
+    const peer = L1()
+    expect(peer.raw('MSG 1 3 * 0 3\r\n')).toEqual([])
+    reply(peer.engine, 'ERR', 3)
+    expect(peer.raw('abcEND\r\nMSG 1 3 . 3 5\r\n\r\nabcEND\r\n')).toEqual([])
+    expect(peer.engine.windows(1)).toMatchObject({ unread: 0 })
   })
 
   test('R3080-2.6.3-04 T52 we end the request that was refused with one empty frame', () => {

@@ -287,6 +287,13 @@ describe('entities', () => {
     }
     expect(events).toBe('1 MSG 0 0 hi')
   })
+
+  test('R3080-2.2-01 a message is told as soon as its headers are in, be they none', () => {
+    const begun = L1().raw('MSG 1 0 . 0 5\r\n\r\n')
+    expect(begun).toMatchObject([{ type: 'message', overhead: 2, last: false, octets: { length: 0 } }])
+    const empty = L1().raw('MSG 1 0 . 0 2\r\n\r\nEND\r\n')
+    expect(empty).toMatchObject([{ type: 'message', overhead: 2, last: true, octets: { length: 0 } }])
+  })
 })
 
 function nul(count: number): string {
