@@ -137,7 +137,7 @@ export class Exchanges {
 
   /** The last frame of a MSG of ours has been cut. A number stays in use until its reply is complete as well. */
   sent(): void {
-    // Of several under way, only the last has not been replied to in part.
+    // One that is replied to before it has left whole is the oldest and the newest: requests and replies come in order.
     if (this.#asked.last?.replied) this.#forgetAsked()
   }
 
@@ -223,11 +223,11 @@ export class Exchanges {
   }
 
   #request(header: DataHeader): Incoming {
-    const known = header.msgno < this.#owedBelow ? this.owedTo(header.msgno) : undefined
-    if (known !== undefined) {
-      if (known.complete) throw new ProtocolError('rfc3080/2.2.1.1/msgno-in-use', formatHeader(header))
-      return known.incoming
-    }
+    const { last } = this.#owed
+    // One that is coming in is the last: where a peer has thousands unanswered, its frames must not have them looked through.
+    if (last !== undefined && !last.complete && last.incoming.msgno === header.msgno) return last.incoming
+    if (header.msgno < this.#owedBelow && this.owedTo(header.msgno) !== undefined)
+      throw new ProtocolError('rfc3080/2.2.1.1/msgno-in-use', formatHeader(header))
     const { maxUnanswered } = this.#limits
     if (this.#owed.length >= maxUnanswered || this.#load.owed >= maxUnanswered * 10) {
       throw new ProtocolError('limits/unanswered', `at most ${maxUnanswered} on a channel and ten times as many in the session`)
