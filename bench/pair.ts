@@ -90,8 +90,8 @@ export class Pair {
 }
 
 /**
- * A process that stands idle is asked by V8 to give memory back, and what goes with it is the compiled code of all that is not alive at that moment: the next
- * session begins slowly (docs/PERFORMANCE.md). Here everybody stands idle most of the time, because others are measured; that is no part of the work.
+ * Where a process stands idle, V8 gives memory back, and with it goes the compiled code for whatever is not alive at that moment: the next session begins slowly
+ * (docs/PERFORMANCE.md). Here everybody stands idle most of the time, because others are measured; that is no part of the work.
  */
 const STEADY = '--no-memory-reducer'
 

@@ -255,7 +255,7 @@ export class OpenChannel implements Channel, Receiving {
       this.serve()
       done = event.last && this.#serving === undefined && this.#waiting.length === 0
     } else {
-      const exchange = this.#asked(event.msgno)
+      const exchange = this.#exchangeOf(event.msgno)
       if (exchange === undefined) message.discard()
       else {
         exchange.arrive(event.keyword, event.ansno, message, event.last)
@@ -281,7 +281,7 @@ export class OpenChannel implements Channel, Receiving {
         this.#hold()
       }
     } else {
-      const exchange = this.#asked(event.msgno)
+      const exchange = this.#exchangeOf(event.msgno)
       message = exchange?.more(event.ansno, event.octets, event.last)
       if (message === undefined) this.credit(event.octets.length)
       if (exchange !== undefined && event.last && event.keyword !== 'ANS') this.#exchanges.remove(exchange)
@@ -330,7 +330,8 @@ export class OpenChannel implements Channel, Receiving {
     }
   }
 
-  #asked(msgno: number): OutboundExchange | undefined {
+  /** Mostly it is the oldest. */
+  #exchangeOf(msgno: number): OutboundExchange | undefined {
     return this.#exchanges.find((exchange) => exchange.msgno === msgno)
   }
 

@@ -81,7 +81,7 @@ export class Exchanges {
   readonly #owed = new Queue<Owed>()
   /** So many at the head of those have been answered whole. */
   #answered = 0
-  /** One more than the largest number that the peer used since nothing was owed: most MSGs have one that cannot be in use. */
+  /** One more than the largest number that the peer has used since nothing was owed; one above is not in use, and mostly the next is. */
   #owedBelow = 0
   /** The previous data frame on the channel. SEQ frames do not count. */
   #last: Incoming | undefined

@@ -3,7 +3,10 @@
 /** From so many places left empty on, and as many as are taken, its array is made anew without them: what has been taken must not be kept alive by what has not. */
 const SLACK = 32
 
-/** A Map by number costs ten times as much where one thing is put in and taken out again, which is what a message in flight does (docs/PERFORMANCE.md). */
+/**
+ * Things in the order in which they were put in. To take the first costs the same however many there are; to find one or take it out of the midst costs as much as there are before it.
+ * A Map by number costs ten times as much where one thing is put in and taken out again, which is what a message in flight does (docs/PERFORMANCE.md).
+ */
 export class Queue<Item extends object> {
   #items: Item[] = []
   #head = 0
@@ -29,6 +32,7 @@ export class Queue<Item extends object> {
     this.#items.push(item)
   }
 
+  /** Takes out the first. @returns it, or undefined when there is none */
   shift(): Item | undefined {
     const items = this.#items
     // The usual case keeps its array: a new one each time would cost more.
@@ -46,6 +50,7 @@ export class Queue<Item extends object> {
     return item
   }
 
+  /** The first that is wanted. */
   find(wanted: (item: Item) => boolean): Item | undefined {
     const items = this.#items
     for (let index = this.#head; index < items.length; index++) if (wanted(items[index]!)) return items[index]
@@ -66,7 +71,7 @@ export class Queue<Item extends object> {
     return at >= 0
   }
 
-  /** @returns what was in it */
+  /** Takes out everything. @returns that */
   clear(): Item[] {
     const left = this.#items.slice(this.#head)
     this.#items = []
